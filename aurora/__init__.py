@@ -1,0 +1,1 @@
+"""Decisions and risk: synchronous, without I/O, clock or randomness."""

@@ -1,0 +1,1 @@
+"""Statistics of loss: drawdown, tail, volatility, covariance."""

@@ -1,0 +1,1 @@
+"""What is seen: strategies and their features."""

@@ -1,0 +1,1 @@
+"""How much: Kelly, its stabilizer, the portfolio."""

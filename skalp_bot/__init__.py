@@ -1,0 +1,1 @@
+"""The daemon: it does, and decides nothing."""

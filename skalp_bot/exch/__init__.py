@@ -1,0 +1,1 @@
+"""The exchange adapter: ccxt as transport, Binance's words turned into ours."""

@@ -1,0 +1,1 @@
+"""The embedded exchange: a sans-I/O venue behind Binance's wire protocol."""
