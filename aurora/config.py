@@ -1,0 +1,142 @@
+"""Every knob of the core, one Section per room; defaults are the inventory's where it names one."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """Frozen, complete, and deaf to unknown keys only by refusing them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class StrategyConfig(Section):
+    """Who has opinions. ``exercise`` trades on a cadence with a declared p, on paper and testnet only."""
+
+    name: Literal["skalp", "exercise"] = "skalp"
+    seed: int = Field(0, ge=0, description="Seed of the exercise's cadence and sides.")
+    exercise_every_s: float = Field(
+        8.0, ge=0.5, le=86_400, description="Mean seconds from flat to next entry."
+    )
+    exercise_hold_s: float = Field(5.0, ge=0.1, le=86_400, description="Seconds until it closes by itself.")
+    exercise_p: float = Field(0.55, gt=0, lt=1, description="Probability of target before stop it declares.")
+    skalp_horizon_s: float = Field(5.0, ge=0.1, le=3_600, description="Seconds its opinion is good for.")
+    skalp_imbalance_min: float = Field(0.6, ge=0, le=1, description="Queue imbalance worth an opinion.")
+    skalp_flow_halflife_s: float = Field(1.0, gt=0, le=600, description="Half-life of order-flow imbalance.")
+    skalp_beta_imbalance: float = Field(0.4, ge=0, le=5, description="Weight of queue imbalance in log-odds.")
+    skalp_beta_flow: float = Field(0.4, ge=0, le=5, description="Weight of order-flow imbalance in log-odds.")
+
+
+class SizingConfig(Section):
+    """How much: fractions are of equity lost when the stop is hit, not of notional."""
+
+    risk_aversion: float = Field(1.0, ge=1, le=1_000, description="Kelly is divided by it.")
+    clip_min: float = Field(0.0, ge=0, lt=1, description="Smallest fraction of equity at risk.")
+    clip_max: float = Field(0.2, gt=0, le=1, description="Largest fraction of equity at risk.")
+    drawdown_max: float = Field(0.2, gt=0, lt=1, description="Drawdown from the peak at which size is zero.")
+    drawdown_method: Literal["grossman_zhou", "linear", "step"] = "grossman_zhou"
+    band: float = Field(
+        0.1, ge=0, lt=1, description="Relative change of the fraction that is not worth a resize."
+    )
+    bucket: float = Field(0.1, ge=0, lt=1, description="Relative width of size buckets; 0 for none.")
+    resize_interval_s: float = Field(1.0, ge=0, le=86_400, description="Least time between increases.")
+    slippage_bps: float = Field(1.0, ge=0, le=500, description="Assumed per fill, each way.")
+    leverage_use_max: float = Field(
+        1.0, gt=0, le=125, description="Largest notional of one position over equity."
+    )
+
+
+class ExitsConfig(Section):
+    """Where a position ends. Distances are fractions of the entry price."""
+
+    tp_pct: float = Field(
+        0.00001, gt=0, lt=1, description="Take-profit distance; the default cannot pay fees."
+    )
+    sl_pct: float = Field(0.005, gt=0, lt=0.5, description="Stop distance of the local level.")
+    net_offset_bps: float = Field(
+        5.0, ge=0, le=500, description="The resting stop stands this far beyond, at least."
+    )
+    net_offset_spreads: float = Field(2.0, ge=0, le=100, description="... or this many spreads, if more.")
+    backstop: bool = Field(default=True, description="A closePosition stop at the widest permitted loss.")
+    backstop_pct: float = Field(0.02, gt=0, lt=0.9, description="Its distance from the entry price.")
+    naked_deadline_s: float = Field(3.0, ge=0.2, le=3.0, description="Listed stop by then, or a market exit.")
+    stop_resize_ms: int = Field(
+        250, ge=50, le=10_000, description="Least time between changes of the resting stop."
+    )
+    exit_tries_per_s: float = Field(5.0, gt=0, le=5.0, description="Most exit attempts a second per symbol.")
+
+    @model_validator(mode="after")
+    def backstop_behind_stop(self) -> "ExitsConfig":
+        if self.backstop and self.backstop_pct <= self.sl_pct + self.net_offset_bps / 1e4:
+            raise ValueError(
+                f"backstop_pct {self.backstop_pct} must lie beyond sl_pct {self.sl_pct} plus net_offset_bps"
+            )
+        return self
+
+
+class ExecutionConfig(Section):
+    """How orders are sent."""
+
+    style: Literal["IMMEDIATE", "TWAP"] = "IMMEDIATE"
+    twap_slices: int = Field(4, ge=1, le=100)
+    twap_interval_s: float = Field(1.0, ge=0.1, le=3_600)
+    send_before_ms: int = Field(250, ge=10, le=5_000, description="An entry older than this is not sent.")
+    recv_window_ms: int = Field(3_000, ge=1_000, le=5_000, description="Life of a signature at the exchange.")
+    fence_margin_ms: int = Field(
+        5_000, ge=1_000, le=60_000, description="Added before 'absent' means 'dead'."
+    )
+
+
+class GovernanceConfig(Section):
+    """The gates. Money in quote units, fractions of equity where named so."""
+
+    max_concurrent_positions: int = Field(999, ge=1, le=999)
+    order_notional_max: float = Field(1_000_000.0, gt=0, description="Quote units per order.")
+    gross_exposure_max: float = Field(
+        10.0, gt=0, le=125, description="Worst-case gross notional over equity."
+    )
+    free_margin_min: float = Field(
+        0.1, ge=0, lt=1, description="Free margin left after the order, over equity."
+    )
+    spread_bps_max: float = Field(10.0, gt=0, le=1_000)
+    latency_ms_max: float = Field(1_500.0, gt=0, le=60_000, description="Exchange event to our step.")
+    book_age_ms_max: float = Field(2_000.0, gt=0, le=60_000)
+    daily_drawdown_max: float = Field(
+        0.05, gt=0, lt=1, description="From the UTC day's start, equity net of flows."
+    )
+    reconciled_age_s_max: float = Field(180.0, gt=0, le=3_600, description="Oldest clean reconciliation.")
+    conditional_orders_max: int = Field(200, ge=4, le=200, description="The venue's cap over all symbols.")
+    conditional_orders_reserve: int = Field(20, ge=0, le=100)
+    cooldown_s: float = Field(
+        0.0, ge=0, le=86_400, description="No entry on a symbol this long after a round trip."
+    )
+
+
+class ReconcileConfig(Section):
+    """How often our books are held against the exchange's."""
+
+    interval_s: float = Field(60.0, ge=1, le=3_600)
+    quiet_ms: int = Field(
+        300, ge=50, le=10_000, description="No news of a symbol for so long before it is compared."
+    )
+    timeout_s: float = Field(5.0, ge=0.5, le=60, description="An answer later than this is asked for again.")
+
+
+class AuroraConfig(Section):
+    """All the core reads; a room receives its own section and no more."""
+
+    symbols: tuple[str, ...] = Field(("BTCUSDT",), min_length=1)
+    quote_asset: str = "USDT"
+    leverage: int = Field(5, ge=1, le=125)
+    brand: str = Field("sk", pattern=r"^[a-z]{2,4}$", description="First letters of our order ids.")
+    instance: str = Field("a1", pattern=r"^[a-z0-9]{1,4}$", description="Tells daemons of one account apart.")
+    strategy: StrategyConfig = StrategyConfig()
+    sizing: SizingConfig = SizingConfig()
+    exits: ExitsConfig = ExitsConfig()
+    execution: ExecutionConfig = ExecutionConfig()
+    governance: GovernanceConfig = GovernanceConfig()
+    reconcile: ReconcileConfig = ReconcileConfig()
