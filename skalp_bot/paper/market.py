@@ -1,12 +1,12 @@
 """What a market source tells the venue: books, trades, marks, history, and the protocol of the source.
 
-Prices and quantities are Decimal, times are integer milliseconds of venue time. `t_ms` is the instant at which
-the venue learns of the event and publishes it; events of one source arrive in non-decreasing `t_ms`.
+Prices and quantities are Decimal, times are integer milliseconds of venue time. `t_ms` is the instant at
+which the venue learns of the event and publishes it; events of one source arrive in non-decreasing `t_ms`.
 
-A source invents nothing it did not see. Scripted and synthetic sources send plain `BookUpdate`s and `Trade`s: the
-venue derives update ids and every stream frame from them. A tape also carries the recorded frame (`DepthFrame`,
-`TradeFrame`, `AggFrame`, `BookTop`), its times already mapped onto venue time, so that an untouched book republishes
-the recording field by field.
+A source invents nothing it did not see. Scripted and synthetic sources send plain `BookUpdate`s and `Trade`s:
+the venue derives update ids and every stream frame from them. A tape also carries the recorded frame
+(`DepthFrame`, `TradeFrame`, `AggFrame`, `BookTop`), its times already mapped onto venue time, so that an
+untouched book republishes the recording field by field.
 """
 
 from collections.abc import Sequence
@@ -34,9 +34,10 @@ class DepthFrame:
 class BookUpdate:
     """Displayed levels that changed (or, as `snapshot`, the whole book: levels not named are gone).
 
-    With `frame` the venue publishes that depth frame and derives no bookTicker from this event (the tape brings
-    its own `BookTop`s); `bids` and `asks` are then what to apply, which is less than the frame where the frame is
-    older than the top of book already published. A snapshot is state, never news: nothing is published for it.
+    With `frame` the venue publishes that depth frame and derives no bookTicker from this event (the tape
+    brings its own `BookTop`s); `bids` and `asks` are then what to apply, which is less than the frame where
+    the frame is older than the top of book already published. A snapshot is state, never news: nothing is
+    published for it.
     """
 
     symbol: str
@@ -89,7 +90,7 @@ class AggFrame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
-    """A market print. A recorded one carries its frame: a trade, or an aggregate where only those were recorded."""
+    """A market print. A recorded one carries its frame: a trade, or an aggregate if only those were."""
 
     symbol: str
     t_ms: int
