@@ -62,7 +62,9 @@ def interval(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 def vector(name: str, values: ArrayLike, *, size: int | None = None) -> Floats:
-    """The values as a one-dimensional array; ValueError on another shape, no entry, or one that is not finite."""
+    """The values as a one-dimensional array; ValueError on another shape, no entry, or one that is not
+    finite.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0 or (size is not None and array.size != size):
         wanted = "(n,) with n >= 1" if size is None else f"({size},)"
@@ -71,7 +73,9 @@ def vector(name: str, values: ArrayLike, *, size: int | None = None) -> Floats:
 
 
 def matrix(name: str, values: ArrayLike, *, shape: tuple[int, int] | None = None) -> Floats:
-    """The values as a two-dimensional array; ValueError on another shape, no entry, or one that is not finite."""
+    """The values as a two-dimensional array; ValueError on another shape, no entry, or one that is not
+    finite.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or array.size == 0 or (shape is not None and array.shape != shape):
         wanted = "(rows, columns)" if shape is None else str(shape)

@@ -21,7 +21,8 @@ class KellyReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BracketCosts:
-    """Costs of one round trip, per unit of entry notional except that an exit fee is charged on the exit notional.
+    """Costs of one round trip, per unit of entry notional except that an exit fee is charged on the exit
+    notional.
 
     Fees may be negative (rebates); slippages may not. funding: above zero is paid, below is received.
     """
@@ -56,7 +57,9 @@ class BracketKelly:
     edge: float
     """Expected net return per unit of entry notional: p net_win - (1 - p) net_loss."""
     f_star: float | None
-    """Full Kelly before risk aversion and clip, negative with a negative edge; None when rr is not above zero."""
+    """Full Kelly before risk aversion and clip, negative with a negative edge; None when rr is not above
+    zero.
+    """
     fraction_at_risk: RiskFraction
     """Of equity, lost when the stop is hit."""
     fraction_of_notional: NotionalFraction
@@ -73,14 +76,15 @@ def kelly_bracket(
     risk_aversion: float = 1.0,
     clip: tuple[float, float] = CLIP,
 ) -> BracketKelly:
-    """Kelly of an entry with a take-profit at distance tp and a stop at distance sl, costs inside the odds.
+    """Kelly of an entry with a take-profit at distance tp and a stop at distance sl, costs inside the
+    odds.
 
-    p: probability of the target before the stop, in [0, 1]. tp, sl: distances over the entry price, above zero.
-    side: +1 long, -1 short. risk_aversion: above zero. clip: bounds of the fraction at risk, low end at least 0.
-    net_win = tp - fee_in - fee_tp (1 + side tp) - slip_in - funding;
-    net_loss = sl + fee_in + fee_sl (1 - side sl) + slip_in + slip_sl + funding.
-    A negative edge, costs beyond the target and a stop that cannot lose give zero with the reason.
-    ValueError names the argument that is out of its range. Source: Kelly 1956 on net outcomes.
+    p: probability of the target before the stop, in [0, 1]. tp, sl: distances over the entry price, above
+    zero. side: +1 long, -1 short. risk_aversion: above zero. clip: bounds of the fraction at risk, low end
+    at least 0. net_win = tp - fee_in - fee_tp (1 + side tp) - slip_in - funding; net_loss = sl + fee_in +
+    fee_sl (1 - side sl) + slip_in + slip_sl + funding. A negative edge, costs beyond the target and a stop
+    that cannot lose give zero with the reason. ValueError names the argument that is out of its range.
+    Source: Kelly 1956 on net outcomes.
     """
     probability = within("p", p, 0.0, 1.0)
     target, stop = positive("tp", tp), positive("sl", sl)

@@ -40,10 +40,10 @@ def kelly_mu_sigma(
 ) -> NotionalFraction:
     """Notional over equity for a return of mean mu and standard deviation sigma: clip(f*/risk_aversion).
 
-    With e = mu - rf, all per the same period and arithmetic: merton f* = e/sigma^2; second_moment
-    f* = e/(sigma^2 + e^2), the maximiser of the quadratic approximation and the safer one when |e|/sigma > 0.1;
-    two_point f* = e/(sigma^2 - e^2), exact for mu +- sigma at even odds, without a bound when |e| >= sigma.
-    sigma = 0 gives the upper bound for e > 0, the lower for e < 0, and 0 (clipped) for e = 0.
+    With e = mu - rf, all per the same period and arithmetic: merton f* = e/sigma^2; second_moment f* =
+    e/(sigma^2 + e^2), the maximiser of the quadratic approximation and the safer one when |e|/sigma > 0.1;
+    two_point f* = e/(sigma^2 - e^2), exact for mu +- sigma at even odds, without a bound when |e| >=
+    sigma. sigma = 0 gives the upper bound for e > 0, the lower for e < 0, and 0 (clipped) for e = 0.
     ValueError names the argument that is out of its range. Source: Merton 1969; Thorp 2006.
     """
     excess = finite("mu", mu) - finite("rf", rf)

@@ -21,5 +21,7 @@ def notional_from_risk(fraction_at_risk: RiskFraction, *, net_loss: float) -> No
 
 
 def risk_from_notional(fraction_of_notional: NotionalFraction, *, net_loss: float) -> RiskFraction:
-    """The fraction of equity lost at the stop by a position of that notional; inverse of notional_from_risk."""
+    """The fraction of equity lost at the stop by a position of that notional; inverse of
+    notional_from_risk.
+    """
     return RiskFraction(finite("fraction_of_notional", fraction_of_notional) * positive("net_loss", net_loss))
