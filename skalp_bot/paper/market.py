@@ -114,7 +114,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candle:
-    """One kline; `close_ms` is the last millisecond that belongs to it."""
+    """One kline; `close_ms` is the last millisecond that belongs to it, ids are -1 where nothing traded."""
 
     symbol: str
     interval: str
@@ -129,6 +129,18 @@ class Candle:
     trades: int
     taker_volume: Decimal
     taker_quote_volume: Decimal
+    first_id: int = -1
+    last_id: int = -1
+
+
+class Grid(Protocol):
+    """What a source must know of a symbol's rules: prices are multiples of the tick, sizes of the step."""
+
+    @property
+    def tick_size(self) -> Decimal: ...
+
+    @property
+    def step_size(self) -> Decimal: ...
 
 
 MarketEvent = BookUpdate | BookTop | Trade | Mark

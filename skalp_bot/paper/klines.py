@@ -1,0 +1,283 @@
+"""Candles of one symbol: minutes kept from trades and quotes, and every Binance interval folded from them.
+
+A minute in which something traded shows its trades only, as on Binance. A minute without trades shows the mid
+of the quotes (a tape of books alone still has candles), and a silent minute repeats the last close; both have
+volume 0.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import ROUND_FLOOR, Decimal
+
+from skalp_bot.paper.market import Candle
+
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+# The epoch was a Thursday; Binance's weeks open on Monday.
+MONDAY_MS = 4 * DAY_MS
+ZERO = Decimal(0)
+
+FIXED_MS = {
+    "1m": MINUTE_MS,
+    "3m": 3 * MINUTE_MS,
+    "5m": 5 * MINUTE_MS,
+    "15m": 15 * MINUTE_MS,
+    "30m": 30 * MINUTE_MS,
+    "1h": 60 * MINUTE_MS,
+    "2h": 120 * MINUTE_MS,
+    "4h": 240 * MINUTE_MS,
+    "6h": 360 * MINUTE_MS,
+    "8h": 480 * MINUTE_MS,
+    "12h": 720 * MINUTE_MS,
+    "1d": DAY_MS,
+    "3d": 3 * DAY_MS,
+}
+INTERVALS = (*FIXED_MS, "1w", "1M")
+
+
+class Candles:
+    """The candles of one symbol. History is asked for once, at the first question that needs it."""
+
+    def __init__(
+        self, symbol: str, *, history: Callable[[], Sequence[Candle]] | None = None, keep: int = 1500
+    ) -> None:
+        self.symbol = symbol
+        self._history = history
+        self._keep = keep
+        self._minute: _Minute | None = None
+        self._touch: tuple[Decimal, Decimal] | None = None
+        self._mid = ZERO
+        self._recent: deque[Candle] = deque(maxlen=keep)
+        self._folds = {interval: _Fold(interval, keep) for interval in INTERVALS if interval != "1m"}
+
+    def on_trade(
+        self, t_ms: int, price: Decimal, qty: Decimal, *, buyer_is_maker: bool, trade_id: int
+    ) -> None:
+        """Count a print; rows that carry no price (X = NA) are not prints."""
+        if price > 0 and qty > 0:
+            self._at(t_ms, price).print(price, qty, taker_bought=not buyer_is_maker, trade_id=trade_id)
+
+    def on_quote(self, t_ms: int, bid: Decimal, ask: Decimal) -> None:
+        """Note the touch; it counts in minutes without a trade."""
+        if self._touch != (bid, ask):
+            self._touch = (bid, ask)
+            self._mid = ((bid + ask) / 2).quantize(bid, rounding=ROUND_FLOOR)
+        self._at(t_ms, self._mid).quote(self._mid)
+
+    def roll(self, now_ms: int) -> list[Candle]:
+        """Close what has ended by now and return it, every interval, shortest first within a minute."""
+        closed: list[Candle] = []
+        while self._minute is not None and self._minute.open_ms + MINUTE_MS <= now_ms:
+            done = self._minute.candle(self.symbol)
+            self._minute = _Minute(done.open_ms + MINUTE_MS, done.close)
+            self._recent.append(done)
+            closed.append(done)
+            for fold in self._folds.values():
+                ended = fold.add(done)
+                if ended is not None:
+                    closed.append(ended)
+        return closed
+
+    def current(self, interval: str, now_ms: int) -> Candle | None:
+        """The candle that is open now, as far as it has come since this book of candles began."""
+        self.roll(now_ms)
+        if self._minute is None:
+            return None
+        minute = self._minute.candle(self.symbol)
+        if interval == "1m":
+            return minute
+        return self._folds[interval].with_open(minute)
+
+    def query(
+        self,
+        interval: str,
+        *,
+        now_ms: int,
+        limit: int,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+    ) -> list[Candle]:
+        """As GET /fapi/v1/klines, ascending: with a start the first rows of the range, else the last."""
+        self._ask_history()
+        current = self.current(interval, now_ms)
+        rows = list(self._recent if interval == "1m" else self._folds[interval].done)
+        if current is not None:
+            rows.append(current)
+        rows = [
+            row
+            for row in rows
+            if (start_ms is None or row.open_ms >= start_ms) and (end_ms is None or row.open_ms <= end_ms)
+        ]
+        return rows[:limit] if start_ms is not None else rows[-limit:]
+
+    def _at(self, t_ms: int, price: Decimal) -> "_Minute":
+        if self._minute is None:
+            self._minute = _Minute(open_of("1m", t_ms), price)
+        self.roll(t_ms)
+        return self._minute
+
+    def _ask_history(self) -> None:
+        if self._history is None:
+            return
+        history, self._history = list(self._history()), None
+        lived = list(self._recent)
+        begun = lived[0].open_ms if lived else self._minute.open_ms if self._minute is not None else None
+        before = [row for row in history if begun is None or row.open_ms < begun]
+        if self._minute is None and before:
+            self._minute = _Minute(before[-1].open_ms + MINUTE_MS, before[-1].close)
+        rows = [*before, *lived]
+        if before and begun is not None:
+            missing = range(before[-1].open_ms + MINUTE_MS, begun, MINUTE_MS)
+            rows[len(before) : len(before)] = [flat_candle(self.symbol, t, before[-1].close) for t in missing]
+        self._recent = deque(rows, maxlen=self._keep)
+        for interval in self._folds:
+            self._folds[interval] = fold = _Fold(interval, self._keep)
+            for row in rows:
+                fold.add(row)
+
+
+def open_of(interval: str, t_ms: int) -> int:
+    """Open time of the candle that holds t_ms, in UTC."""
+    if interval in FIXED_MS:
+        return t_ms - t_ms % FIXED_MS[interval]
+    if interval == "1w":
+        return t_ms - (t_ms - MONDAY_MS) % (7 * DAY_MS)
+    day = datetime.fromtimestamp(t_ms // 1000, UTC)
+    return int(datetime(day.year, day.month, 1, tzinfo=UTC).timestamp()) * 1000
+
+
+def close_of(interval: str, open_ms: int) -> int:
+    """Last millisecond of the candle that opens at open_ms."""
+    if interval in FIXED_MS:
+        return open_ms + FIXED_MS[interval] - 1
+    if interval == "1w":
+        return open_ms + 7 * DAY_MS - 1
+    # 31 days on, every month has turned, and the next has not.
+    return open_of("1M", open_ms + 31 * DAY_MS) - 1
+
+
+def flat_candle(symbol: str, open_ms: int, price: Decimal) -> Candle:
+    """A silent minute."""
+    return _Minute(open_ms, price).candle(symbol)
+
+
+def fold_candles(interval: str, minutes: Iterable[Candle]) -> list[Candle]:
+    """Fold minutes into an interval; the last may be unfinished."""
+    fold = _Fold(interval, None)
+    for minute in minutes:
+        fold.add(minute)
+    return [*fold.done, *([fold.partial] if fold.partial is not None else [])]
+
+
+class _Minute:
+    """The minute being written."""
+
+    __slots__ = (
+        "count",
+        "first_id",
+        "last_id",
+        "open_ms",
+        "quoted",
+        "taker",
+        "taker_value",
+        "traded",
+        "value",
+        "volume",
+    )
+
+    def __init__(self, open_ms: int, price: Decimal) -> None:
+        self.open_ms = open_ms
+        self.quoted = [price, price, price, price]
+        self.traded = self.quoted
+        self.count = 0
+        self.first_id = self.last_id = -1
+        self.volume = self.value = self.taker = self.taker_value = ZERO
+
+    def quote(self, mid: Decimal) -> None:
+        _widen(self.quoted, mid)
+
+    def print(self, price: Decimal, qty: Decimal, *, taker_bought: bool, trade_id: int) -> None:
+        if self.count == 0:
+            self.traded = [price, price, price, price]
+            self.first_id = trade_id
+        self.last_id = trade_id
+        _widen(self.traded, price)
+        self.count += 1
+        self.volume += qty
+        self.value += price * qty
+        if taker_bought:
+            self.taker += qty
+            self.taker_value += price * qty
+
+    def candle(self, symbol: str) -> Candle:
+        first, high, low, last = self.traded if self.count else self.quoted
+        return Candle(
+            symbol=symbol,
+            interval="1m",
+            open_ms=self.open_ms,
+            close_ms=self.open_ms + MINUTE_MS - 1,
+            open=first,
+            high=high,
+            low=low,
+            close=last,
+            volume=self.volume,
+            quote_volume=self.value,
+            trades=self.count,
+            taker_volume=self.taker,
+            taker_quote_volume=self.taker_value,
+            first_id=self.first_id,
+            last_id=self.last_id,
+        )
+
+
+class _Fold:
+    """Minutes folded into one interval: candles that ended, and the one under way without the open minute."""
+
+    def __init__(self, interval: str, keep: int | None) -> None:
+        self.interval = interval
+        self.done: deque[Candle] = deque(maxlen=keep)
+        self.partial: Candle | None = None
+
+    def add(self, minute: Candle) -> Candle | None:
+        """Fold a closed minute in; returns the candle it completes."""
+        merged = self.with_open(minute)
+        if self.partial is not None and merged.open_ms != self.partial.open_ms:
+            self.done.append(self.partial)  # history with a gap: the candle ended unseen
+        if merged.close_ms == minute.close_ms:
+            self.done.append(merged)
+            self.partial = None
+            return merged
+        self.partial = merged
+        return None
+
+    def with_open(self, minute: Candle) -> Candle:
+        """The candle under way as it looks with this minute."""
+        open_ms = open_of(self.interval, minute.open_ms)
+        base = self.partial
+        if base is None or base.open_ms != open_ms:
+            return replace(
+                minute, interval=self.interval, open_ms=open_ms, close_ms=close_of(self.interval, open_ms)
+            )
+        return replace(
+            base,
+            high=max(base.high, minute.high),
+            low=min(base.low, minute.low),
+            close=minute.close,
+            volume=base.volume + minute.volume,
+            quote_volume=base.quote_volume + minute.quote_volume,
+            trades=base.trades + minute.trades,
+            taker_volume=base.taker_volume + minute.taker_volume,
+            taker_quote_volume=base.taker_quote_volume + minute.taker_quote_volume,
+            first_id=base.first_id if base.first_id >= 0 else minute.first_id,
+            last_id=minute.last_id if minute.last_id >= 0 else base.last_id,
+        )
+
+
+def _widen(ohlc: list[Decimal], price: Decimal) -> None:
+    if price > ohlc[1]:
+        ohlc[1] = price
+    elif price < ohlc[2]:
+        ohlc[2] = price
+    ohlc[3] = price
