@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
+FUNDING_MS = 8 * 3_600_000
 Level = tuple[Decimal, Decimal]  # price, absolute displayed quantity; quantity 0 removes the level
 
 
@@ -137,13 +138,18 @@ class Grid(Protocol):
     """What a source must know of a symbol's rules: prices are multiples of the tick, sizes of the step."""
 
     @property
-    def tick_size(self) -> Decimal: ...
+    def tick(self) -> Decimal: ...
 
     @property
-    def step_size(self) -> Decimal: ...
+    def step(self) -> Decimal: ...
 
 
 MarketEvent = BookUpdate | BookTop | Trade | Mark
+
+
+def next_funding(now_ms: int) -> int:
+    """The next funding time: 00:00, 08:00 and 16:00 UTC, as Binance keeps it for most symbols."""
+    return now_ms - now_ms % FUNDING_MS + FUNDING_MS
 
 
 class MarketError(Exception):

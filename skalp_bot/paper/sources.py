@@ -1,0 +1,24 @@
+"""Opens a market source by its name on the command line: synthetic, script:FILE or tape:FILE[,FILE...]."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from skalp_bot.paper.market import Grid, MarketError, MarketSource
+from skalp_bot.paper.script import open_script
+
+KINDS = "script:FILE"
+
+
+def open_market(
+    spec: str, *, symbols: Sequence[str] | None, specs: Mapping[str, Grid], speed: float, seed: int
+) -> MarketSource:
+    """Open the market named by `spec` for `symbols` (None: all it has).
+
+    Symbols the source does not have are left out: compare `source.symbols`. Raises MarketError.
+    """
+    kind, _, rest = spec.partition(":")
+    match kind:
+        case "script" if rest:
+            return open_script(Path(rest), symbols=symbols, specs=specs)
+        case _:
+            raise MarketError(f"market: value {spec} is not allowed; allowed: {KINDS}")
