@@ -204,6 +204,14 @@ class ProtectionGap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SentAhead:
+    """The shell's own: an exit or a cancel went out before its step was durable, as the disk was slow."""
+
+    key: OrderKey
+    at: Nanos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CleanStop:
     at: Nanos
 
@@ -259,6 +267,7 @@ DurableFact = (
     | IncomeRead
     | RoundTripClosed
     | ProtectionGap
+    | SentAhead
     | CleanStop
 )
 SoftFact = SignalSeen | IntentDenied | Alert

@@ -1,0 +1,47 @@
+"""A histogram of durations in fixed memory: 32 buckets to every doubling, so 3 % wide."""
+
+SUB_BITS = 5
+SUB = 1 << SUB_BITS
+HIGHEST = 1 << 50
+
+
+class Histogram:
+    """Counts of nanoseconds; a quantile is the upper edge of its bucket, the maximum is exact."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.max = 0
+        self._buckets = [0] * (bucket_of(HIGHEST) + 1)
+
+    def add(self, nanos: int) -> None:
+        value = min(max(nanos, 0), HIGHEST)
+        self.count += 1
+        self.max = max(self.max, value)
+        self._buckets[bucket_of(value)] += 1
+
+    def quantile(self, fraction: float) -> int:
+        """The duration that ``fraction`` of all do not exceed; 0 when there are none."""
+        wanted = fraction * self.count
+        seen = 0
+        for index, count in enumerate(self._buckets):
+            seen += count
+            if count and seen >= wanted:
+                return min(upper_edge(index), self.max)
+        return self.max
+
+    def micros(self) -> dict[str, float]:
+        """p50, p99 and max in microseconds."""
+        shown = {"p50": self.quantile(0.5), "p99": self.quantile(0.99), "max": self.max}
+        return {name: round(nanos / 1_000, 1) for name, nanos in shown.items()}
+
+
+def bucket_of(value: int) -> int:
+    shift = max(value.bit_length() - SUB_BITS - 1, 0)
+    return (shift << SUB_BITS) + (value >> shift)
+
+
+def upper_edge(bucket: int) -> int:
+    if bucket < 2 * SUB:
+        return bucket
+    shift = (bucket >> SUB_BITS) - 1
+    return (((bucket & (SUB - 1)) + SUB + 1) << shift) - 1

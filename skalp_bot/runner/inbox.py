@@ -1,0 +1,145 @@
+"""The one queue into the engine: quotes overtake older quotes, news of the account waits in line."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from aurora.model.control import Control, Heartbeat, Verb
+from aurora.model.events import Event
+from aurora.model.market import BookTicker, MarketTrade, MarkPrice
+from aurora.model.numbers import Nanos
+from skalp_bot.ports import Clock
+
+ACCOUNT_LIMIT = 10_000
+FLOOD_FACTOR = 10
+TRADES_LIMIT = 4_096
+ACCOUNT_RUN = 64
+
+
+class InboxFloodedError(Exception):
+    """More news of the account than memory is meant for; only a fresh look at the account helps."""
+
+
+class Inbox:
+    """Account lane first and in order, then time, then the market; one reader.
+
+    Nothing of the account is ever dropped: at ``account_limit`` a HALT goes to the head of the lane and the
+    lane grows on; at ten times that the reader is told that the books are lost (a restart reads them anew).
+    Quotes keep one slot per symbol, which carries the extremes of the quotes it replaced. After 64 pieces of
+    account news in a row one market event passes, so that a storm of them cannot blind the stops.
+    """
+
+    def __init__(
+        self, *, clock: Clock, alert: Callable[[str, str], None], account_limit: int = ACCOUNT_LIMIT
+    ) -> None:
+        self.frames = 0
+        self.conflated = 0
+        self.trades_dropped = 0
+        self._clock = clock
+        self._alert = alert
+        self._limit = account_limit
+        self._account: deque[Event] = deque()
+        self._beat: Heartbeat | None = None
+        self._books: dict[str, BookTicker] = {}
+        self._marks: dict[str, MarkPrice] = {}
+        self._due: deque[tuple[dict[str, BookTicker] | dict[str, MarkPrice], str]] = deque()
+        self._trades: deque[MarketTrade] = deque()
+        self._in_a_row = 0
+        self._over = False
+        self._flooded = False
+        self._reader: asyncio.Future[None] | None = None
+
+    def put(self, event: Event) -> None:
+        """Take one event in; never blocks, never raises."""
+        match event:
+            case BookTicker():
+                self._put_quote(event)
+            case MarkPrice():
+                if event.symbol not in self._marks:
+                    self._due.append((self._marks, event.symbol))
+                self._marks[event.symbol] = event
+            case MarketTrade():
+                self._put_trade(event)
+            case Heartbeat():
+                waiting = self._beat.gap if self._beat is not None else 0
+                self._beat = event if event.gap >= waiting else Heartbeat(ts_recv=event.ts_recv, gap=waiting)
+            case _:
+                self._put_account(event)
+        self._wake()
+
+    async def get(self) -> Event:
+        """The next event; waits while there is none."""
+        while True:
+            event = self.take()
+            if event is not None:
+                return event
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+
+    def take(self) -> Event | None:
+        """The next event, or None when there is none."""
+        if self._flooded:
+            raise InboxFloodedError(f"over {self._limit * FLOOD_FACTOR} events of the account are waiting")
+        if self._account and self._in_a_row < ACCOUNT_RUN:
+            self._in_a_row += 1
+            return self._take_account()
+        self._in_a_row = 0
+        if self._beat is not None:
+            beat, self._beat = self._beat, None
+            return beat
+        if self._due:
+            slots, symbol = self._due.popleft()
+            return slots.pop(symbol)
+        if self._trades:
+            return self._trades.popleft()
+        return self._take_account() if self._account else None
+
+    def __len__(self) -> int:
+        waiting = len(self._account) + len(self._due) + len(self._trades)
+        return waiting + (self._beat is not None)
+
+    def _put_quote(self, tick: BookTicker) -> None:
+        self.frames += 1
+        older = self._books.get(tick.symbol)
+        if older is None:
+            self._due.append((self._books, tick.symbol))
+        else:
+            self.conflated += 1
+            tick.conflated = older.conflated + 1
+            tick.mid_low = min(older.mid_low, tick.mid_low)
+            tick.mid_high = max(older.mid_high, tick.mid_high)
+            tick.bid_low = min(older.bid_low, tick.bid_low)
+            tick.ask_high = max(older.ask_high, tick.ask_high)
+        self._books[tick.symbol] = tick
+
+    def _put_trade(self, trade: MarketTrade) -> None:
+        if len(self._trades) >= TRADES_LIMIT:
+            self._trades.popleft()
+            self.trades_dropped += 1
+        self._trades.append(trade)
+
+    def _put_account(self, event: Event) -> None:
+        waiting = len(self._account)
+        if waiting >= self._limit and not self._over:
+            self._over = True
+            why = f"{waiting} events of the account are waiting, the limit is {self._limit}"
+            halt = Control(
+                verb=Verb.HALT, by="inbox", reason=why, halt_id="", ts_recv=Nanos(self._clock.now())
+            )
+            self._account.appendleft(halt)
+            self._alert("INBOX_OVERFLOW", why)
+        if waiting >= self._limit * FLOOD_FACTOR:
+            self._flooded = True
+            return
+        self._account.append(event)
+
+    def _take_account(self) -> Event:
+        event = self._account.popleft()
+        if self._over and len(self._account) < self._limit // 2:
+            self._over = False
+        return event
+
+    def _wake(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None and not reader.done():
+            reader.set_result(None)

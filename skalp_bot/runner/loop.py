@@ -1,0 +1,106 @@
+"""One event in, one step out: its record to the journal, its commands to the outbox, its shadow to all."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from aurora.model.control import Heartbeat
+from aurora.model.events import Event
+from aurora.model.market import BookTicker
+from aurora.model.numbers import MILLISECOND, NEVER, SECOND, Nanos
+from aurora.model.step import Step
+from skalp_bot.ports import Clock, Emit, Journal
+from skalp_bot.runner.histogram import Histogram
+from skalp_bot.runner.inbox import Inbox
+from skalp_bot.runner.outbox import Outbox
+
+BEAT = 100 * MILLISECOND
+GAP_WORTH_TELLING = 250 * MILLISECOND
+GAP_THAT_DROPS = SECOND
+IN_A_ROW = 32
+
+
+class Stepper(Protocol):
+    """What the loop needs of the engine."""
+
+    def step(self, event: Event, /) -> Step: ...
+
+
+class Projection(Protocol):
+    """A fold over steps: log, counters, status. It sees, and changes nothing."""
+
+    def see(self, step: Step, /) -> None: ...
+
+
+class Loop:
+    """The only caller of ``Engine.step``. It never waits for the disk or the wire."""
+
+    def __init__(
+        self,
+        *,
+        engine: Stepper,
+        inbox: Inbox,
+        outbox: Outbox,
+        journal: Journal,
+        clock: Clock,
+        projections: Sequence[Projection],
+    ) -> None:
+        self.tick_to_decision = Histogram()
+        self.steps = 0
+        self._engine = engine
+        self._inbox = inbox
+        self._outbox = outbox
+        self._journal = journal
+        self._clock = clock
+        self._projections = tuple(projections)
+
+    async def run(self) -> None:
+        """Step for ever; gives way to sends and sockets after each decision and every 32 quiet events."""
+        in_a_row = 0
+        while True:
+            event = self._inbox.take()
+            if event is None:
+                in_a_row = 0
+                event = await self._inbox.get()
+            step = self.turn(event)
+            in_a_row += 1
+            if step.commands or in_a_row >= IN_A_ROW:
+                in_a_row = 0
+                await self._clock.sleep(0)
+
+    def turn(self, event: Event) -> Step:
+        """Exactly one event through the engine and out on every side."""
+        step = self._engine.step(event)
+        self.steps += 1
+        cause_at = NEVER
+        if isinstance(event, BookTicker):
+            cause_at = event.ts_recv
+            self.tick_to_decision.add(self._clock.now() - cause_at)
+        if step.durable:
+            ticket = self._journal.append(step)
+            if step.commands:
+                self._outbox.put(step, ticket, cause_at)
+        for projection in self._projections:
+            projection.see(step)
+        return step
+
+
+class Pulse:
+    """Time passing: a Heartbeat every 100 ms, and the loop's silences measured."""
+
+    def __init__(self, *, clock: Clock, emit: Emit, outbox: Outbox) -> None:
+        self.gap_max = 0
+        self._clock = clock
+        self._emit = emit
+        self._outbox = outbox
+
+    async def run(self) -> None:
+        last = self._clock.monotonic()
+        while True:
+            await self._clock.sleep(BEAT / SECOND)
+            now = self._clock.monotonic()
+            silence, last = now - last, now
+            gap = silence if silence > GAP_WORTH_TELLING else 0
+            self.gap_max = max(self.gap_max, gap)
+            if gap > GAP_THAT_DROPS:
+                self._outbox.drop_entries(f"the loop was silent for {gap / SECOND:.2f} s")
+            self._emit(Heartbeat(ts_recv=Nanos(self._clock.now()), gap=gap))

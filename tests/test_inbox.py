@@ -1,0 +1,200 @@
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aurora.model.control import Control, Heartbeat, Verb
+from aurora.model.events import Event, LeverageChanged, RequestFailed
+from aurora.model.market import BookTicker, MarketTrade, MarkPrice
+from aurora.model.numbers import Nanos
+from aurora.model.order import Side
+from skalp_bot.runner.inbox import Inbox, InboxFloodedError
+from tests.runner_kit import HandClock, beat, tick
+
+
+def news(number: int) -> LeverageChanged:
+    return LeverageChanged(symbol="BTCUSDT", leverage=number, ts_recv=Nanos(number))
+
+
+def mark(value: float, symbol: str = "BTCUSDT") -> MarkPrice:
+    return MarkPrice(
+        symbol=symbol,
+        mark=value,
+        index=value,
+        funding_rate=0.0,
+        next_funding=Nanos(0),
+        ts_event=Nanos(0),
+        ts_recv=Nanos(0),
+    )
+
+
+def made(limit: int = 100) -> tuple[Inbox, list[str]]:
+    alerts: list[str] = []
+    box = Inbox(clock=HandClock(), alert=lambda code, _: alerts.append(code), account_limit=limit)
+    return box, alerts
+
+
+def drained(box: Inbox) -> list[Event]:
+    events = []
+    while (event := box.take()) is not None:
+        events.append(event)
+    return events
+
+
+def test_a_spike_of_one_frame_survives_conflation() -> None:
+    box, _ = made()
+    for number, mid in enumerate([100.0, 100.0, 60.0, 100.0, 130.0, 101.0]):
+        box.put(tick(mid, update_id=number))
+    (seen,) = drained(box)
+    assert isinstance(seen, BookTicker)
+    assert (seen.bid, seen.update_id, seen.conflated) == (100.5, 5, 5)
+    assert (seen.mid_low, seen.mid_high, seen.bid_low, seen.ask_high) == (60.0, 130.0, 59.5, 130.5)
+
+
+def test_extremes_are_forgotten_once_they_were_read() -> None:
+    box, _ = made()
+    box.put(tick(60.0))
+    drained(box)
+    box.put(tick(100.0))
+    (seen,) = drained(box)
+    assert isinstance(seen, BookTicker)
+    assert (seen.mid_low, seen.conflated) == (100.0, 0)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["A", "B", "C"]), st.floats(1, 1e6)), max_size=60))
+def test_ticks_plus_conflated_equal_the_frames_that_arrived(frames: list[tuple[str, float]]) -> None:
+    box, _ = made()
+    seen: list[Event] = []
+    for number, (symbol, mid) in enumerate(frames):
+        box.put(tick(mid, symbol=symbol))
+        if number % 5 == 4:
+            seen += drained(box)
+    seen += drained(box)
+    ticks = [event for event in seen if isinstance(event, BookTicker)]
+    assert len(ticks) + sum(t.conflated for t in ticks) == len(frames) == box.frames
+    for symbol in {symbol for symbol, _ in frames}:
+        mids = [mid for name, mid in frames if name == symbol]
+        assert min(t.mid_low for t in ticks if t.symbol == symbol) == min(mids)
+        assert max(t.mid_high for t in ticks if t.symbol == symbol) == max(mids)
+
+
+def test_news_of_the_account_comes_first_in_order_and_complete() -> None:
+    box, _ = made()
+    box.put(tick(100.0))
+    box.put(beat())
+    for number in range(30):
+        box.put(news(number))
+    events = drained(box)
+    assert events[:30] == [news(number) for number in range(30)]
+    assert isinstance(events[30], Heartbeat)
+    assert isinstance(events[31], BookTicker)
+
+
+def test_a_storm_of_account_news_does_not_blind_the_stops() -> None:
+    box, _ = made(limit=1_000)
+    for number in range(200):
+        box.put(news(number))
+    box.put(tick(100.0))
+    positions = [index for index, event in enumerate(drained(box)) if isinstance(event, BookTicker)]
+    assert positions == [64]
+
+
+def test_symbols_take_turns_by_who_waited_longest() -> None:
+    box, _ = made()
+    box.put(tick(1.0, symbol="A"))
+    box.put(tick(1.0, symbol="B"))
+    box.put(tick(2.0, symbol="A"))
+    assert [event.symbol for event in drained(box) if isinstance(event, BookTicker)] == ["A", "B"]
+
+
+def test_only_the_latest_mark_price_is_kept() -> None:
+    box, _ = made()
+    box.put(mark(1.0))
+    box.put(mark(2.0))
+    box.put(mark(3.0, "ETHUSDT"))
+    assert drained(box) == [mark(2.0), mark(3.0, "ETHUSDT")]
+
+
+def test_prints_between_others_are_bounded_and_counted() -> None:
+    box, _ = made()
+    trade = MarketTrade(symbol="A", price=1.0, qty=1.0, taker=Side.BUY, ts_event=Nanos(0), ts_recv=Nanos(0))
+    for _ in range(5_000):
+        box.put(trade)
+    assert len(box) == 4_096
+    assert box.trades_dropped == 5_000 - 4_096
+
+
+def test_heartbeats_melt_into_one_that_remembers_the_longest_gap() -> None:
+    box, _ = made()
+    box.put(Heartbeat(ts_recv=Nanos(1), gap=7))
+    box.put(Heartbeat(ts_recv=Nanos(2), gap=0))
+    assert drained(box) == [Heartbeat(ts_recv=Nanos(2), gap=7)]
+
+
+def test_overflow_halts_first_and_loses_nothing() -> None:
+    box, alerts = made(limit=10)
+    for number in range(25):
+        box.put(news(number))
+    first, *rest = drained(box)
+    assert isinstance(first, Control)
+    assert first.verb is Verb.HALT
+    assert "limit is 10" in first.reason
+    assert rest == [news(number) for number in range(25)]
+    assert alerts == ["INBOX_OVERFLOW"]
+
+
+def test_a_second_overflow_halts_again() -> None:
+    box, alerts = made(limit=10)
+    for _ in range(2):
+        for number in range(11):
+            box.put(news(number))
+        drained(box)
+    assert alerts == ["INBOX_OVERFLOW"] * 2
+
+
+def test_a_flood_ends_the_reader_rather_than_losing_news_silently() -> None:
+    box, _ = made(limit=3)
+    for number in range(40):
+        box.put(news(number))
+    with pytest.raises(InboxFloodedError, match="over 30"):
+        box.take()
+
+
+def test_a_sleeping_reader_is_woken_once_by_a_burst() -> None:
+    async def story() -> list[Event]:
+        box, _ = made()
+        reader = asyncio.create_task(box.get())
+        await asyncio.sleep(0)
+        failed = RequestFailed(request="QueryOrder", subject="x", why="", ts_recv=Nanos(0))
+        box.put(tick(100.0))
+        box.put(failed)
+        box.put(tick(101.0))
+        first = await reader
+        return [first, *drained(box)]
+
+    first, second = asyncio.run(story())
+    assert isinstance(first, RequestFailed)
+    assert isinstance(second, BookTicker)
+    assert second.conflated == 1
+
+
+def test_a_cancelled_reader_leaves_the_queue_usable() -> None:
+    async def story() -> Event:
+        box, _ = made()
+        reader = asyncio.create_task(box.get())
+        await asyncio.sleep(0)
+        reader.cancel()
+        await asyncio.sleep(0)
+        box.put(news(1))
+        return await box.get()
+
+    assert asyncio.run(story()) == news(1)
+
+
+def test_mark_and_book_of_one_symbol_do_not_replace_each_other() -> None:
+    box, _ = made()
+    box.put(tick(1.0))
+    box.put(mark(2.0))
+    assert [type(event).__name__ for event in drained(box)] == ["BookTicker", "MarkPrice"]
+    assert len(box) == 0
