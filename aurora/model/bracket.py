@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aurora.model.numbers import NEVER, Nanos, Price, Qty
+from aurora.model.numbers import NEVER, NO_QUOTE, Nanos, Price, Qty, Quote
 from aurora.model.order import Side
 
 
@@ -36,3 +36,6 @@ class Bracket:
     exit_tried_at: Nanos = NEVER
     stops_tried: int = 0  # Since it was last guarded.
     stop_tried_at: Nanos = NEVER
+    closed_at: Nanos = NEVER
+    realized: Quote = NO_QUOTE  # Over the fills of this position, as the exchange booked them.
+    fees: Quote = NO_QUOTE

@@ -46,6 +46,7 @@ class OrderMoved:
     key: OrderKey
     status: OrderStatus
     filled: Qty
+    booked: Qty
     cost: Quote
     exchange_id: str
     signed_at: Nanos | None
@@ -137,7 +138,7 @@ class ParentSet:
 class ParentClosed:
     parent_id: str
     filled: Qty
-    slippage_bps: float  # Against the decision mid; positive is worse.
+    slippage_bps: float  # Of its booked fills against the decision mid; positive is worse.
     why: str
     at: Nanos
 

@@ -151,6 +151,7 @@ class OrderIntent:
     reduce_only: bool = False
     close_position: bool = False
     working_type: WorkingType = WorkingType.CONTRACT_PRICE
+    level: Price | None = None  # The local level a resting stop stands behind.
     parent_id: str | None = None  # The parent order this is a slice of.
     slice_no: int = 0
     reason: str = ""
@@ -173,8 +174,9 @@ class Order:
     position_epoch: int
     status: OrderStatus
     created_at: Nanos
-    filled: Qty = NO_QTY
-    cost: Quote = NO_QUOTE  # Sum of price x quantity over the fills seen.
+    filled: Qty = NO_QTY  # As the exchange says.
+    booked: Qty = NO_QTY  # Over the fills in the ledger; short of ``filled`` while one is missing.
+    cost: Quote = NO_QUOTE  # Sum of price x quantity over the booked fills.
     exchange_id: str = ""
     signed_at: Nanos | None = None  # Exchange time in the signature; the fence counts from here.
     updated_at: Nanos = NEVER

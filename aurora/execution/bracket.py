@@ -1,0 +1,110 @@
+"""The life of a bracket as a table, and the questions protection asks about it."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from enum import StrEnum
+
+from aurora.errors import TransitionError
+from aurora.model.bracket import Bracket, Phase
+from aurora.model.numbers import NEVER, ZERO, Nanos, Qty
+from aurora.model.order import LIVE, Order, Role
+
+
+class Cue(StrEnum):
+    FILLED = "FILLED"  # The position grew.
+    REDUCED = "REDUCED"  # It shrank and is not flat.
+    COVERED = "COVERED"  # The exchange lists a stop that covers it.
+    UNCOVERED = "UNCOVERED"  # It does not, or no longer.
+    BREAK_EVEN = "BREAK_EVEN"  # The stop stands where the position can no longer lose.
+    EXIT_SENT = "EXIT_SENT"
+    FLAT = "FLAT"
+
+
+P = Phase
+NEXT: dict[tuple[Phase, Cue], Phase] = {
+    (P.ENTERING, Cue.FILLED): P.NAKED,
+    (P.ENTERING, Cue.FLAT): P.CLOSED,  # The entry ended without a fill.
+    (P.NAKED, Cue.FILLED): P.NAKED,
+    (P.NAKED, Cue.REDUCED): P.NAKED,
+    (P.NAKED, Cue.COVERED): P.GUARDED,
+    (P.NAKED, Cue.UNCOVERED): P.NAKED,
+    (P.NAKED, Cue.EXIT_SENT): P.CLOSING,
+    (P.NAKED, Cue.FLAT): P.CLOSED,
+    (P.GUARDED, Cue.FILLED): P.NAKED,  # What was added is bare until a listed stop covers all of it.
+    (P.GUARDED, Cue.REDUCED): P.GUARDED,
+    (P.GUARDED, Cue.COVERED): P.GUARDED,
+    (P.GUARDED, Cue.UNCOVERED): P.NAKED,
+    (P.GUARDED, Cue.BREAK_EVEN): P.FREE,
+    (P.GUARDED, Cue.EXIT_SENT): P.CLOSING,
+    (P.GUARDED, Cue.FLAT): P.CLOSED,
+    (P.FREE, Cue.FILLED): P.NAKED,
+    (P.FREE, Cue.REDUCED): P.FREE,
+    (P.FREE, Cue.COVERED): P.FREE,
+    (P.FREE, Cue.UNCOVERED): P.NAKED,
+    (P.FREE, Cue.BREAK_EVEN): P.FREE,
+    (P.FREE, Cue.EXIT_SENT): P.CLOSING,
+    (P.FREE, Cue.FLAT): P.CLOSED,
+    (P.CLOSING, Cue.FILLED): P.CLOSING,  # An entry slice overtook the exit; the exit's next try takes it too.
+    (P.CLOSING, Cue.REDUCED): P.CLOSING,
+    (P.CLOSING, Cue.COVERED): P.CLOSING,
+    (P.CLOSING, Cue.UNCOVERED): P.CLOSING,
+    (P.CLOSING, Cue.EXIT_SENT): P.CLOSING,  # Another try.
+    (P.CLOSING, Cue.FLAT): P.CLOSED,
+    (P.CLOSED, Cue.COVERED): P.CLOSED,
+    (P.CLOSED, Cue.UNCOVERED): P.CLOSED,
+    (P.CLOSED, Cue.FLAT): P.CLOSED,
+}
+
+
+def advance(bracket: Bracket, cue: Cue, now: Nanos) -> Bracket:
+    """The bracket after the cue; ``naked_since`` runs while a position is held that no listed stop covers."""
+    try:
+        phase = NEXT[bracket.phase, cue]
+    except KeyError:
+        raise TransitionError(f"bracket {bracket.symbol}: {cue} while {bracket.phase}") from None
+    since = bracket.naked_since
+    match cue:
+        case Cue.FILLED | Cue.UNCOVERED:
+            since = since if since is not None else now
+        case Cue.COVERED | Cue.FLAT:
+            since = None
+        case Cue.REDUCED | Cue.EXIT_SENT | Cue.BREAK_EVEN:
+            pass
+    moved = replace(bracket, phase=phase, naked_since=since)
+    if cue is Cue.COVERED:
+        return replace(moved, stops_tried=0, stop_tried_at=NEVER)
+    if cue is Cue.EXIT_SENT:
+        return replace(moved, exits_tried=bracket.exits_tried + 1, exit_tried_at=now)
+    return moved
+
+
+def covers(order: Order, bracket: Bracket, qty: Qty) -> bool:
+    """Whether this order, as the exchange lists it, would end a position of this absolute quantity."""
+    if not order.listed or order.status not in LIVE or order.intent.side is bracket.side:
+        return False
+    if order.intent.role not in (Role.STOP, Role.BACKSTOP):
+        return False
+    return order.intent.close_position or (order.intent.reduce_only and order.remaining >= qty)
+
+
+def covered(orders: Iterable[Order], bracket: Bracket, qty: Qty) -> bool:
+    return any(covers(order, bracket, qty) for order in orders)
+
+
+def stop_hit(bracket: Bracket, mid_low: float, mid_high: float) -> bool:
+    """Against the worst mid since the last step: a spike inside a burst counts."""
+    level = float(bracket.stop)
+    return mid_low <= level if bracket.side.sign > 0 else mid_high >= level
+
+
+def target_hit(bracket: Bracket, mid: float) -> bool:
+    """Against the latest mid: a profit that is gone is not taken."""
+    if bracket.take_profit is None:
+        return False
+    level = float(bracket.take_profit)
+    return mid >= level if bracket.side.sign > 0 else mid <= level
+
+
+def tightened(bracket: Bracket, stop: Qty) -> bool:
+    """Whether ``stop`` is nearer to being hit than the present level; a stop never loosens."""
+    return (stop - bracket.stop) * bracket.side.sign > ZERO

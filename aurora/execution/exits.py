@@ -1,0 +1,89 @@
+"""The orders that end or guard a position: all of them can only reduce."""
+
+from decimal import Decimal
+
+from aurora.config import ExitsConfig
+from aurora.execution.levels import resting
+from aurora.model.bracket import Bracket
+from aurora.model.instrument import Instrument
+from aurora.model.numbers import Price, Qty, ceil_to, floor_to
+from aurora.model.order import OrderIntent, OrderType, Role, Side, TimeInForce, WorkingType
+
+PRICE_BAND = (-4131, -4016, -4024)  # The market is outside the band: a limit at the bound is taken.
+
+
+def stop_intent(
+    role: Role, bracket: Bracket, exits: ExitsConfig, instrument: Instrument, spread: float
+) -> OrderIntent:
+    """The working stop (reduce-only, with quantity) or the backstop (closePosition, on the mark price)."""
+    if role is Role.BACKSTOP:
+        return OrderIntent(
+            symbol=bracket.symbol,
+            side=bracket.side.opposite,
+            type=OrderType.STOP_MARKET,
+            role=role,
+            qty=None,
+            trigger=bracket.backstop,
+            close_position=True,
+            working_type=WorkingType.MARK_PRICE,
+            reason="backstop at the widest permitted loss",
+        )
+    return OrderIntent(
+        symbol=bracket.symbol,
+        side=bracket.side.opposite,
+        type=OrderType.STOP_MARKET,
+        role=role,
+        qty=bracket.qty,
+        trigger=resting(bracket.side, bracket.stop, spread, exits, instrument),
+        reduce_only=True,
+        working_type=WorkingType.CONTRACT_PRICE,
+        level=bracket.stop,
+        reason="working stop",
+    )
+
+
+def exit_intents(
+    bracket: Bracket, instrument: Instrument | None, *, last_code: int, mark: Decimal | None
+) -> tuple[OrderIntent, ...]:
+    """The market exit of the whole position, split where the exchange limits one order.
+
+    After a refusal for the price band it is an IOC limit at the bound instead, if the mark is known.
+    """
+    price = None
+    if last_code in PRICE_BAND and instrument is not None and mark is not None:
+        price = bound(bracket.side.opposite, mark, instrument)
+    return tuple(
+        OrderIntent(
+            symbol=bracket.symbol,
+            side=bracket.side.opposite,
+            type=OrderType.MARKET if price is None else OrderType.LIMIT,
+            role=Role.EXIT,
+            qty=part,
+            price=price,
+            time_in_force=None if price is None else TimeInForce.IOC,
+            reduce_only=True,
+            slice_no=number,
+            reason=bracket.exit_reason,
+        )
+        for number, part in enumerate(split(bracket.qty, instrument))
+    )
+
+
+def bound(side: Side, mark: Decimal, instrument: Instrument) -> Price:
+    """The most aggressive limit the exchange takes, rounded inside the band."""
+    if side is Side.BUY:
+        return Price(floor_to(mark * instrument.multiplier_up, instrument.tick_size))
+    return Price(ceil_to(mark * instrument.multiplier_down, instrument.tick_size))
+
+
+def split(qty: Qty, instrument: Instrument | None) -> tuple[Qty, ...]:
+    """Parts of at most the largest market order, adding up to ``qty``."""
+    if instrument is None or qty <= instrument.market_qty_max:
+        return (qty,)
+    parts: list[Qty] = []
+    left = qty
+    while left > 0:
+        part = min(left, instrument.market_qty_max)
+        parts.append(Qty(part))
+        left = Qty(left - part)
+    return tuple(parts)
