@@ -1,0 +1,244 @@
+"""The journal's one writer: rows are queued, committed in groups off the loop, and their tickets kept."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from aurora.model.facts import DurableFact
+from aurora.model.numbers import Nanos
+from aurora.model.step import Step
+from skalp_bot.journal import schema
+from skalp_bot.journal.lock import StateLock
+from skalp_bot.journal.reader import JournalReader
+from skalp_bot.journal.rows import CHECKPOINT, Draft, of_step, placed
+from skalp_bot.journal.schema import Fingerprint
+from skalp_bot.ports import Clock, JournalError
+
+BATCH = 256
+QUEUE_MAX = 20_000  # Some minutes of the busiest market; a disk this far behind will not catch up.
+CHECKPOINT_EVERY = 2_000  # Rows; bounds how long a restart folds.
+INSERT = "insert into rows(id, kind, seq, ts, body, commands, facts, hash) values(?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What tests turn: sizes, the disk underneath, and how long a commit is held back (seconds)."""
+
+    batch: int = BATCH
+    queue_max: int = QUEUE_MAX
+    checkpoint_every: int = CHECKPOINT_EVERY
+    vfs: str | None = None
+    delay: Callable[[], float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalStats:
+    rows: int
+    commits: int
+    pending: int
+    commit_ns_last: int
+    commit_ns_max: int
+
+
+class RowTicket:
+    """A promise that a row is durable; any number may wait for it."""
+
+    __slots__ = ("_error", "_settled", "_waiters", "durable")
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self.durable = durable
+        self._settled = durable
+        self._error: str | None = None
+        self._waiters: asyncio.Event | None = None
+
+    async def wait(self) -> None:
+        """Return when durable; raise JournalError when it never will be."""
+        if not self._settled:
+            if self._waiters is None:
+                self._waiters = asyncio.Event()
+            await self._waiters.wait()
+        if self._error is not None:
+            raise JournalError(self._error)
+
+    def settle(self, error: str | None) -> None:
+        self.durable = error is None
+        self._settled = True
+        self._error = error
+        if self._waiters is not None:
+            self._waiters.set()
+
+
+KEPT = RowTicket(durable=True)
+
+
+class SqliteJournal:
+    """Implements ``ports.Journal``. Once a commit fails it is broken for good: every ticket says so."""
+
+    def __init__(self, path: Path, fingerprint: Fingerprint, clock: Clock, limits: Limits) -> None:
+        self.path = path
+        self.broken: str | None = None
+        self.on_broken: Callable[[str], None] | None = None
+        self._clock = clock
+        self._limits = limits
+        self._queue: deque[tuple[Draft, RowTicket]] = deque()
+        self._committing: list[tuple[Draft, RowTicket]] = []
+        self._started = 0
+        self._commit_ns = [0, 0]
+        self._counts = [0, 0]
+        with contextlib.ExitStack() as undo:
+            self._lock = StateLock(path.parent)
+            undo.callback(self._lock.release)
+            self._connection = schema.open_writer(path, fingerprint, vfs=limits.vfs)
+            undo.callback(self._connection.close)
+            self.reader = JournalReader(path, self._connection if limits.vfs else None)
+            checkpoint_id = self.reader.last_checkpoint_id()
+            self.reader.verify_chain(after=checkpoint_id)
+            undo.pop_all()
+        self._tip = self.reader.tip()
+        self._since_checkpoint = self._tip[0] - checkpoint_id
+        self._last_seq = max((row.seq for row in self.reader.newest(1)), default=0)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal")
+
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether so many rows were queued since the last checkpoint that a restart would fold too long."""
+        return self._since_checkpoint >= self._limits.checkpoint_every
+
+    @property
+    def last_seq(self) -> int:
+        """The newest step queued or found in the file."""
+        return self._last_seq
+
+    @property
+    def stats(self) -> JournalStats:
+        return JournalStats(
+            rows=self._counts[0],
+            commits=self._counts[1],
+            pending=len(self._queue) + len(self._committing),
+            commit_ns_last=self._commit_ns[0],
+            commit_ns_max=self._commit_ns[1],
+        )
+
+    def append(self, step: Step) -> RowTicket:
+        """Queue one step; one without commands or durable facts is no row and needs no waiting."""
+        if not step.durable:
+            return KEPT
+        self._last_seq = step.seq
+        return self._put(of_step(step))
+
+    def note(self, fact: DurableFact) -> RowTicket:
+        """Queue a fact of the shell's own."""
+        now = Nanos(self._clock.now())
+        return self._put(
+            Draft(kind=type(fact).__name__, seq=self._last_seq, ts=now, body=None, facts=(fact,))
+        )
+
+    def checkpoint(self, state: object) -> RowTicket:
+        """Queue the whole state as it is after the last step appended; a dataclass the codec can write."""
+        now = Nanos(self._clock.now())
+        ticket = self._put(Draft(kind=CHECKPOINT, seq=self._last_seq, ts=now, body=state))
+        self._since_checkpoint = 0
+        return ticket
+
+    async def close(self) -> None:
+        """Commit what is queued, then let go of file and lock. Idempotent; never raises for a broken disk."""
+        last = self._queue[-1] if self._queue else self._committing[-1] if self._committing else None
+        if last is not None:
+            with contextlib.suppress(JournalError):
+                await last[1].wait()
+        self._executor.shutdown(wait=True)
+        self.reader.close()
+        with contextlib.suppress(apsw.Error):
+            self._connection.close()
+        self._lock.release()
+
+    def _put(self, draft: Draft) -> RowTicket:
+        ticket = RowTicket()
+        if self.broken is None and len(self._queue) >= self._limits.queue_max:
+            self._break(f"the disk is {len(self._queue)} rows behind")
+        if self.broken is not None:
+            ticket.settle(self.broken)
+            return ticket
+        self._since_checkpoint += 1
+        self._queue.append((draft, ticket))
+        if not self._committing:
+            self._begin()
+        return ticket
+
+    def _begin(self) -> None:
+        """Take the next group; everything queued meanwhile makes the group after it."""
+        take = min(self._limits.batch, len(self._queue))
+        self._committing = [self._queue.popleft() for _ in range(take)]
+        loop = asyncio.get_running_loop()
+        self._started = self._clock.monotonic()
+        if self._limits.delay is None:
+            self._hand_over(loop)
+        else:
+            loop.call_later(self._limits.delay(), self._hand_over, loop)
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        drafts = [draft for draft, _ in self._committing]
+        loop.run_in_executor(self._executor, self._commit, drafts).add_done_callback(self._committed)
+
+    def _commit(self, drafts: list[Draft]) -> None:
+        """In the writer's thread. What fails here is never tried again on this connection.
+
+        After a failed fsync the kernel may call the lost pages clean: only a new process may trust the file.
+        """
+        row_id, before = self._tip
+        rows = []
+        for draft in drafts:
+            row = placed(draft, row_id + 1, before)
+            row_id, before = row.id, row.hash
+            rows.append((row.id, row.kind, row.seq, row.ts, row.body, row.commands, row.facts, row.hash))
+        try:
+            self._connection.execute("begin immediate")
+            self._connection.executemany(INSERT, rows)
+            self._connection.execute("commit")
+        except apsw.Error:
+            with contextlib.suppress(apsw.Error):
+                self._connection.execute("rollback")
+            with contextlib.suppress(apsw.Error):
+                self._connection.close()
+            raise
+        self._tip = (row_id, before)
+
+    def _committed(self, done: "asyncio.Future[None]") -> None:
+        """Back on the loop: keep the promises of the group, or break them all."""
+        group, self._committing = self._committing, []
+        took = self._clock.monotonic() - self._started
+        self._commit_ns = [took, max(took, self._commit_ns[1])]
+        error = done.exception()
+        if error is None:
+            self._counts = [self._counts[0] + len(group), self._counts[1] + 1]
+        else:
+            self._break(f"{type(error).__name__}: {error}")
+        for _, ticket in group:
+            ticket.settle(self.broken if error is not None else None)
+        if self._queue:
+            self._begin()
+
+    def _break(self, why: str) -> None:
+        if self.broken is not None:
+            return
+        self.broken = (
+            f"journal {self.path} is broken ({why}): no entries until a restart; "
+            "free or repair the disk, then start again"
+        )
+        while self._queue:
+            self._queue.popleft()[1].settle(self.broken)
+        if self.on_broken is not None:
+            self.on_broken(self.broken)
+
+
+def open_journal(
+    path: Path, fingerprint: Fingerprint, clock: Clock, *, limits: Limits | None = None
+) -> SqliteJournal:
+    """The one writer of this file: locked, of this account, its chain verified since the last checkpoint."""
+    return SqliteJournal(path, fingerprint, clock, limits or Limits())

@@ -1,0 +1,299 @@
+"""The journal's writer: what is promised durable is, and a disk that fails is never believed again."""
+
+import asyncio
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import apsw
+import pytest
+
+from aurora.model.facts import EpochTaken
+from aurora.model.numbers import Nanos
+from skalp_bot.clock import SystemClock
+from skalp_bot.journal.lock import held
+from skalp_bot.journal.reader import JournalReader
+from skalp_bot.journal.rows import EPOCH_ZERO, next_epoch
+from skalp_bot.journal.sqlite import Limits, RowTicket, open_journal
+from skalp_bot.ports import Journal, JournalError
+from tests.journal_kit import ACCOUNT, Books, Disk, epoch, failing_disk, journal, quiet_step, step
+
+NOW = Nanos(1_790_000_000 * 1_000_000_000)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "journal.sqlite"
+
+
+def test_steps_come_back_as_they_were_and_in_order(path: Path) -> None:
+    async def write() -> None:
+        book = journal(path)
+        tickets = [book.append(step(n)) for n in range(1, 601)]
+        assert not any(ticket.durable for ticket in tickets)
+        await tickets[-1].wait()
+        assert all(ticket.durable for ticket in tickets)
+        assert book.stats.rows == 600
+        assert book.stats.commits < 10
+        await book.close()
+
+    asyncio.run(write())
+    reader = JournalReader(path)
+    rows = list(reader.read_rows())
+    assert [row.id for row in rows] == list(range(1, 601))
+    assert [row.events for row in rows] == [(step(n).event,) for n in range(1, 601)]
+    assert [row.facts_concluded for row in rows] == [step(n).facts for n in range(1, 601)]
+    assert reader.verify_chain() == 600
+    reader.close()
+
+
+def test_a_step_that_decides_nothing_is_no_row(path: Path) -> None:
+    async def write() -> None:
+        book = journal(path)
+        ticket = book.append(quiet_step(1))
+        assert ticket.durable
+        await ticket.wait()
+        await book.close()
+
+    asyncio.run(write())
+    assert list(JournalReader(path).read_rows()) == []
+
+
+def test_a_slow_disk_delays_tickets_and_nothing_else(path: Path) -> None:
+    async def write() -> float:
+        book = journal(path, limits=Limits(delay=lambda: 0.2))
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        tickets = [book.append(step(n)) for n in range(1, 4)]
+        assert loop.time() - started < 0.1
+        assert not tickets[0].durable
+        await tickets[-1].wait()
+        took = loop.time() - started
+        await book.close()
+        return took
+
+    assert asyncio.run(write()) >= 0.4  # The first alone, the two queued meanwhile together.
+
+
+def test_one_waiter_given_up_leaves_the_others_waiting(path: Path) -> None:
+    async def write() -> bool:
+        book = journal(path, limits=Limits(delay=lambda: 0.1))
+        ticket = book.append(step(1))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ticket.wait(), 0.02)
+        await ticket.wait()
+        await book.close()
+        return ticket.durable
+
+    assert asyncio.run(write())
+
+
+async def error_of(ticket: RowTicket) -> str:
+    with pytest.raises(JournalError) as broken:
+        await ticket.wait()
+    return str(broken.value)
+
+
+def test_a_failed_fsync_breaks_every_waiting_and_later_ticket(path: Path) -> None:
+    heard: list[str] = []
+
+    async def write(disk: Disk) -> None:
+        book = journal(path, limits=Limits(vfs=disk.name))
+        book.on_broken = heard.append
+        await book.append(step(1)).wait()
+        disk.failing = True
+        waiting = [book.append(step(2)), book.append(step(3))]
+        assert "no entries until a restart" in await error_of(waiting[0])
+        await error_of(waiting[1])
+        disk.failing = False  # A disk that came back is not believed: what it lost it calls clean.
+        await error_of(book.append(step(4)))
+        assert book.broken == heard[0]
+        assert len(heard) == 1
+        await book.close()
+
+    with failing_disk("fsync-fails") as disk:
+        asyncio.run(write(disk))
+    again = journal(path)
+    seqs = [row.seq for row in again.reader.read_rows()]
+    assert seqs[:1] == [1]
+    assert 4 not in seqs
+    assert again.reader.verify_chain() == len(seqs)
+    asyncio.run(again.close())
+
+
+def test_a_step_that_cannot_be_written_breaks_the_journal_and_says_which_field(path: Path) -> None:
+    async def write() -> str:
+        book = journal(path)
+        whole = step(1)
+        said = await error_of(book.append(replace(whole, facts=(epoch(2**70),))))
+        await book.close()
+        return said
+
+    assert "64-bit" in asyncio.run(write())
+
+
+def test_a_disk_too_far_behind_breaks_the_journal_instead_of_filling_memory(path: Path) -> None:
+    async def write() -> None:
+        book = journal(path, limits=Limits(queue_max=5, delay=lambda: 0.05))
+        tickets = [book.append(step(n)) for n in range(1, 9)]  # One committing, five queued, two too many.
+        assert "rows behind" in await error_of(tickets[6])
+        await error_of(tickets[1])
+        await tickets[0].wait()
+        await book.close()
+
+    asyncio.run(write())
+    assert [row.seq for row in JournalReader(path).read_rows()] == [1]
+
+
+def test_close_commits_what_is_queued_and_frees_the_lock(path: Path) -> None:
+    async def write() -> None:
+        book = journal(path, limits=Limits(delay=lambda: 0.02))
+        for n in range(1, 50):
+            book.append(step(n))
+        assert held(path.parent)
+        await book.close()
+        await book.close()
+        assert not held(path.parent)
+
+    asyncio.run(write())
+    assert len(list(JournalReader(path).read_rows())) == 49
+
+
+def test_the_second_daemon_is_told_the_pid_of_the_first(path: Path) -> None:
+    first = journal(path)
+    with pytest.raises(JournalError, match=r"in use by process \d+.*--state-dir"):
+        journal(path)
+    asyncio.run(first.close())
+    asyncio.run(journal(path).close())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(ACCOUNT, venue="testnet"),
+        replace(ACCOUNT, key_hash="f" * 16),
+        replace(ACCOUNT, instance="inst-2"),
+    ],
+)
+def test_a_journal_of_another_account_is_refused(path: Path, other: object) -> None:
+    asyncio.run(journal(path).close())
+    with pytest.raises(JournalError, match=r"another account .*venue paper, key 012345.*another --state-dir"):
+        open_journal(path, other, SystemClock())  # type: ignore[arg-type] # parametrized
+    assert not held(path.parent)
+
+
+def test_a_newer_schema_is_refused(path: Path) -> None:
+    asyncio.run(journal(path).close())
+    raw = apsw.Connection(str(path))
+    raw.execute("pragma user_version=2")
+    raw.close()
+    with pytest.raises(JournalError, match="has schema 2, this program knows 1"):
+        journal(path)
+    with pytest.raises(JournalError, match="has schema 2"):
+        JournalReader(path)
+
+
+def test_a_file_that_is_no_journal_is_refused(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"not a database, but long enough to be looked at" * 50)
+    with pytest.raises(JournalError, match="cannot be opened"):
+        journal(path)
+
+
+def test_only_its_owner_may_read_it(path: Path) -> None:
+    asyncio.run(journal(path).close())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_restart_folds_the_checkpoint_and_what_came_after(path: Path) -> None:
+    books = Books(count=2, names=("BTCUSDT",))
+
+    async def write() -> None:
+        book = journal(path)
+        for n in (1, 2):
+            book.append(step(n))
+        book.checkpoint(Books(count=1, names=()))
+        book.checkpoint(books)
+        for n in (3, 4):
+            book.append(step(n))
+        book.note(epoch(9))
+        await book.close()
+
+    asyncio.run(write())
+    again = journal(path)
+    found = again.reader.last_checkpoint(Books)
+    assert found is not None
+    assert (found.value, found.seq) == (books, 2)
+    assert list(again.reader.facts_after(found)) == [*step(3).facts, *step(4).facts, epoch(9)]
+    assert len(list(again.reader.facts_after(None))) == 5
+    assert again.last_seq == 4
+    assert again.reader.last_epoch() == 9
+    asyncio.run(again.close())
+
+
+def test_an_empty_journal_has_nothing_to_restore(path: Path) -> None:
+    book = journal(path)
+    assert book.reader.last_checkpoint(Books) is None
+    assert list(book.reader.facts_after(None)) == []
+    assert (book.reader.last_epoch(), book.last_seq) == (0, 0)
+    asyncio.run(book.close())
+
+
+def test_a_checkpoint_is_due_after_so_many_rows_and_counts_over_restarts(path: Path) -> None:
+    limits = Limits(checkpoint_every=4)
+
+    async def write(rows: int) -> list[bool]:
+        book = journal(path, limits=limits)
+        due = []
+        for n in range(rows):
+            book.append(step(n))
+            due.append(book.checkpoint_due)
+            if book.checkpoint_due:
+                book.checkpoint(Books(count=n, names=()))
+        await book.close()
+        return due
+
+    assert asyncio.run(write(6)) == [False, False, False, True, False, False]
+    assert asyncio.run(write(2)) == [False, True]
+
+
+def test_an_epoch_is_above_the_last_and_above_the_clock() -> None:
+    seconds = NOW // 1_000_000_000 - EPOCH_ZERO
+    assert next_epoch(0, NOW) == seconds
+    assert next_epoch(seconds, NOW) == seconds + 1
+    assert next_epoch(seconds + 500, NOW) == seconds + 501  # The clock went back.
+
+
+def test_a_reader_sees_what_is_durable_while_the_writer_writes(path: Path) -> None:
+    async def write() -> list[int]:
+        book = journal(path)
+        await book.note(epoch(1)).wait()
+        beside = JournalReader(path)
+        seen = [len(list(beside.read_rows()))]
+        await book.append(step(1)).wait()
+        seen.append(len(list(beside.read_rows())))
+        beside.close()
+        await book.close()
+        return seen
+
+    assert asyncio.run(write()) == [1, 2]
+
+
+def test_rows_that_mention_an_id_are_found(path: Path) -> None:
+    async def write() -> None:
+        book = journal(path)
+        book.append(step(1))
+        book.note(EpochTaken(epoch=77_123, at=Nanos(1)))
+        await book.close()
+
+    asyncio.run(write())
+    reader = JournalReader(path)
+    assert [row.kind for row in reader.read_rows(mentioning="77123")] == ["EpochTaken"]
+    assert list(reader.read_rows(mentioning="nowhere")) == []
+    reader.close()
+
+
+def test_it_is_the_journal_the_runner_asks_for(path: Path) -> None:
+    book: Journal = journal(path)
+    asyncio.run(book.close())
