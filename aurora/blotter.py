@@ -1,0 +1,198 @@
+"""Every order sent and not yet seen finished; each counts as exposure from the moment it was approved."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from aurora.errors import InvariantError, TransitionError
+from aurora.model.facts import CancelRequested, DurableFact, OrderForgotten, OrderMoved, OrderOpened
+from aurora.model.numbers import CONTEXT, ZERO, Nanos
+from aurora.model.order import NEXT, Namespace, Order, OrderKey, OrderStatus, Side
+from aurora.model.position import Position
+
+FORGET_AT_ONCE = 64
+
+
+class Blotter:
+    """Our orders by key, with an index for every question asked on a tick. Changed by ``apply`` alone."""
+
+    def __init__(self) -> None:
+        self._orders: dict[OrderKey, Order] = {}
+        self._open: dict[str, dict[OrderKey, None]] = {}  # By symbol, oldest first.
+        self._finished: dict[OrderKey, None] = {}
+        self._unknown: dict[str, dict[OrderKey, None]] = {}
+        self._of_position: dict[tuple[str, int], dict[OrderKey, None]] = {}
+        self._exchange_ids: dict[tuple[Namespace, str], OrderKey] = {}
+        self._conditional: dict[OrderKey, None] = {}
+
+    def apply(self, fact: DurableFact) -> None:
+        match fact:
+            case OrderOpened(order=order):
+                if order.key in self._orders:
+                    raise InvariantError(f"order id {order.key.client_id} was given twice")
+                self._put(order)
+            case OrderMoved(key=key):
+                self._put(moved(self._orders.get(key), fact))
+            case CancelRequested(key=key, at=at):
+                known = self._orders.get(key)
+                if known is not None:
+                    self._put(replace(known, cancel_requested_at=at))
+            case OrderForgotten(key=key):
+                self._forget(key)
+            case _:
+                pass
+
+    def get(self, key: OrderKey) -> Order | None:
+        return self._orders.get(key)
+
+    def find_exchange_id(self, namespace: Namespace, exchange_id: str) -> Order | None:
+        key = self._exchange_ids.get((namespace, exchange_id))
+        return self._orders[key] if key is not None else None
+
+    def open_orders(self, symbol: str | None = None) -> tuple[Order, ...]:
+        """Oldest first; over all symbols by symbol."""
+        if symbol is not None:
+            return tuple(self._orders[key] for key in self._open.get(symbol, ()))
+        return tuple(self._orders[key] for name in sorted(self._open) for key in self._open[name])
+
+    def orders(self) -> tuple[Order, ...]:
+        """Every remembered order, finished ones too."""
+        return tuple(self._orders.values())
+
+    def of_position(self, symbol: str, epoch: int) -> tuple[Order, ...]:
+        """Every remembered order of one position, finished ones too, oldest first."""
+        return tuple(self._orders[key] for key in self._of_position.get((symbol, epoch), ()))
+
+    def unknown(self, symbol: str) -> tuple[Order, ...]:
+        """Sent, and nobody can say what became of them; reduce-only ones too."""
+        return tuple(self._orders[key] for key in self._unknown.get(symbol, ()))
+
+    def conditional_open(self) -> int:
+        """How many of the venue's slots for conditional orders ours may hold."""
+        return len(self._conditional)
+
+    def worst_exposure(self, symbol: str, position_qty: Decimal, mark: Decimal) -> Decimal:
+        """Largest notional (quote units) the symbol can reach if every open order fills on one side only."""
+        worst = ZERO
+        for side in Side:
+            qty, price = CONTEXT.multiply(position_qty, Decimal(side.sign)), mark
+            for order in self._increasing(symbol):
+                if order.intent.side is side:
+                    qty = CONTEXT.add(qty, order.remaining)
+                    price = max(price, order.intent.price or ZERO)
+            worst = max(worst, CONTEXT.multiply(CONTEXT.abs(qty), price))
+        return worst
+
+    def gross_exposure(self, positions: Iterable[Position], marks: Mapping[str, Decimal]) -> Decimal | None:
+        """Sum of the worst exposures; a position without a mark counts at its entry.
+
+        None when a symbol with an order at market has neither: then nobody knows, and nothing may be added.
+        """
+        held = {position.symbol: position for position in positions}
+        total = ZERO
+        for symbol in sorted({*held, *self._open}):
+            position = held.get(symbol, Position(symbol=symbol))
+            mark = marks.get(symbol, position.entry)
+            orders = tuple(self._increasing(symbol))
+            if not mark and any(not order.intent.price for order in orders):
+                return None
+            total = CONTEXT.add(total, self.worst_exposure(symbol, position.qty, mark))
+        return total
+
+    def finished_older_than(self, at: Nanos) -> tuple[OrderKey, ...]:
+        """Finished orders last moved before ``at``, longest ago first, a bounded number at once."""
+        old = [order for order in (self._orders[key] for key in self._finished) if order.updated_at < at]
+        old.sort(key=lambda order: (order.updated_at, order.key))
+        return tuple(order.key for order in old[:FORGET_AT_ONCE])
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def checkpoint(self) -> "BlotterCheckpoint":
+        return BlotterCheckpoint(orders=tuple(self._orders.values()))
+
+    @classmethod
+    def restore(cls, checkpoint: "BlotterCheckpoint") -> "Blotter":
+        blotter = cls()
+        for order in checkpoint.orders:
+            blotter._put(order)
+        return blotter
+
+    def _increasing(self, symbol: str) -> Iterable[Order]:
+        for key in self._open.get(symbol, ()):
+            order = self._orders[key]
+            if not order.intent.reduces:
+                yield order
+
+    def _put(self, order: Order) -> None:
+        key, symbol = order.key, order.intent.symbol
+        before = self._orders.get(key)
+        self._orders[key] = order
+        if before is None:
+            self._of_position.setdefault((symbol, order.position_epoch), {})[key] = None
+        if order.exchange_id:
+            self._exchange_ids[key.namespace, order.exchange_id] = key
+        enter(self._open, symbol, key, there=order.open)
+        enter(self._unknown, symbol, key, there=order.status is OrderStatus.UNKNOWN)
+        if order.open:
+            self._finished.pop(key, None)
+        else:
+            self._finished[key] = None
+        if order.open and key.namespace is Namespace.ALGO:
+            self._conditional[key] = None
+        else:
+            self._conditional.pop(key, None)
+
+    def _forget(self, key: OrderKey) -> None:
+        order = self._orders.get(key)
+        if order is None:
+            return
+        if order.open:
+            raise InvariantError(f"order {key.client_id} is {order.status}: it cannot be forgotten")
+        del self._orders[key], self._finished[key]
+        self._exchange_ids.pop((key.namespace, order.exchange_id), None)
+        siblings = self._of_position[order.intent.symbol, order.position_epoch]
+        del siblings[key]
+        if not siblings:
+            del self._of_position[order.intent.symbol, order.position_epoch]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlotterCheckpoint:
+    orders: tuple[Order, ...]
+
+
+def moved(order: Order | None, fact: OrderMoved) -> Order:
+    """The order after the move; a move that no exchange can make is a fault of ours, and says so."""
+    name = fact.key.client_id
+    if order is None:
+        raise InvariantError(f"order {name} moved to {fact.status} and was never opened")
+    if fact.status is not order.status and fact.status not in NEXT[order.status]:
+        raise TransitionError(f"order {name} cannot go from {order.status} to {fact.status}")
+    if fact.filled < order.filled:
+        raise InvariantError(f"order {name} had filled {order.filled} and now {fact.filled}")
+    return replace(
+        order,
+        status=fact.status,
+        filled=fact.filled,
+        cost=fact.cost,
+        exchange_id=fact.exchange_id,
+        signed_at=fact.signed_at,
+        unknown_since=fact.unknown_since,
+        listed=fact.listed,
+        code=fact.code,
+        why=fact.why,
+        updated_at=fact.at,
+    )
+
+
+def enter(index: dict[str, dict[OrderKey, None]], symbol: str, key: OrderKey, *, there: bool) -> None:
+    """Keep ``key`` under ``symbol`` or not; a symbol without keys leaves the index."""
+    if there:
+        index.setdefault(symbol, {})[key] = None
+        return
+    keys = index.get(symbol)
+    if keys is not None:
+        keys.pop(key, None)
+        if not keys:
+            del index[symbol]

@@ -1,0 +1,101 @@
+"""One symbol's trades in the order of their ids, and the position they make."""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+from aurora.model.numbers import Price, Qty
+from aurora.model.order import Side
+from aurora.model.position import Position
+
+FILLS_KEPT = 1_024  # More than the largest page of trades the exchange lists.
+
+
+class Book:
+    """A base position and the recent trades over it.
+
+    A trade that arrives late is put where it belongs and everything after it is folded again. Trades up to
+    ``adopted_id`` are inside an adopted position already: they are remembered, and move nothing.
+    """
+
+    __slots__ = ("_after", "_ids", "adopted_id", "base", "dropped_id", "trades")
+
+    def __init__(self, base: Position) -> None:
+        self.base = base
+        self.dropped_id = 0  # Trades up to here are inside the base and no longer remembered one by one.
+        self.adopted_id = 0
+        self.trades: list[Traded] = []
+        self._ids: list[int] = []
+        self._after: list[Position] = []  # The position after each trade.
+
+    @property
+    def position(self) -> Position:
+        return self._after[-1] if self._after else self.base
+
+    @property
+    def last_id(self) -> int:
+        return self._ids[-1] if self._ids else self.dropped_id
+
+    def knows(self, trade_id: int) -> bool:
+        if trade_id <= self.dropped_id:
+            return True
+        at = bisect_left(self._ids, trade_id)
+        return at < len(self._ids) and self._ids[at] == trade_id
+
+    def add(self, trade: "Traded") -> None:
+        at = bisect_left(self._ids, trade.trade_id)
+        self.trades.insert(at, trade)
+        self._ids.insert(at, trade.trade_id)
+        self._refold(at)
+        if len(self.trades) > FILLS_KEPT:
+            self.base = self._after.pop(0)
+            self.dropped_id = self._ids.pop(0)
+            self.trades.pop(0)
+
+    def adopt(self, qty: Qty, entry: Price) -> None:
+        realized = self.position.realized
+        self.adopted_id = self.last_id
+        self.base = Position(symbol=self.base.symbol, qty=qty, entry=entry, realized=realized)
+        self._refold(0)
+
+    def checkpoint(self) -> "BookCheckpoint":
+        return BookCheckpoint(
+            base=self.base,
+            dropped_id=self.dropped_id,
+            adopted_id=self.adopted_id,
+            trades=tuple(self.trades),
+        )
+
+    @classmethod
+    def restore(cls, checkpoint: "BookCheckpoint") -> "Book":
+        book = cls(checkpoint.base)
+        book.dropped_id, book.adopted_id = checkpoint.dropped_id, checkpoint.adopted_id
+        book.trades = list(checkpoint.trades)
+        book._ids = [trade.trade_id for trade in book.trades]
+        book._refold(0)
+        return book
+
+    def _refold(self, start: int) -> None:
+        del self._after[start:]
+        position = self._after[-1] if self._after else self.base
+        for trade in self.trades[start:]:
+            if trade.trade_id > self.adopted_id:
+                position = position.after(trade.side, trade.price, trade.qty)
+            self._after.append(position)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traded:
+    """What of a fill moves a position."""
+
+    trade_id: int
+    side: Side
+    price: Price
+    qty: Qty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookCheckpoint:
+    base: Position
+    dropped_id: int
+    adopted_id: int
+    trades: tuple[Traded, ...]
