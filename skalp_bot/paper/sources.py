@@ -5,8 +5,9 @@ from pathlib import Path
 
 from skalp_bot.paper.market import Grid, MarketError, MarketSource
 from skalp_bot.paper.script import open_script
+from skalp_bot.paper.synthetic import SyntheticMarket
 
-KINDS = "script:FILE"
+KINDS = "synthetic, script:FILE"
 
 
 def open_market(
@@ -18,6 +19,9 @@ def open_market(
     """
     kind, _, rest = spec.partition(":")
     match kind:
+        case "synthetic" if not rest:
+            served = tuple(specs) if symbols is None else symbols
+            return SyntheticMarket(symbols=served, specs=specs, speed=speed, seed=seed)
         case "script" if rest:
             return open_script(Path(rest), symbols=symbols, specs=specs)
         case _:
