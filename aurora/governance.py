@@ -73,7 +73,7 @@ def review(intent: OrderIntent, briefing: Briefing, config: GovernanceConfig, no
     not finite denies.
     """
     if intent.reduces:
-        return Approved(intent=intent, checks=())
+        return reduction(intent)
     checks = tuple(look(gate, intent, briefing, config, now) for gate in GATES)
     failed = next((check for check in checks if not check.passed), None)
     if failed is None:
@@ -81,6 +81,13 @@ def review(intent: OrderIntent, briefing: Briefing, config: GovernanceConfig, no
     return Denied(
         intent=intent, reason=failed.reason, observed=failed.observed, limit=failed.limit, checks=checks
     )
+
+
+def reduction(intent: OrderIntent) -> Approved:
+    """Approval of an order that can only reduce; ValueError for any other, which must face the gates."""
+    if not intent.reduces:
+        raise ValueError(f"{intent.side} {intent.symbol} could add exposure: it must face the gates")
+    return Approved(intent=intent, checks=())
 
 
 Number = TypeVar("Number", int, float, Nanos)

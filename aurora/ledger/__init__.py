@@ -37,6 +37,7 @@ class Ledger:
         self.marked = NO_QUOTE  # Equity of the last mark, moved by transfers since.
         self.marked_at = NEVER
         self.income_until = NEVER
+        self.opened_at: Nanos | None = None  # When the first wallet was; earlier trades are another story's.
         self._accounts: dict[str, Account] = {}
         self._books: dict[str, Book] = {}
         self._flow_ids: dict[str, None] = {}
@@ -51,6 +52,7 @@ class Ledger:
                 self._book_flow(flow, told_before=told_before)
             case WalletOpened(asset=asset, wallet=wallet):
                 self._accounts[asset] = replace(self.account(asset), opened=wallet)
+                self.opened_at = fact.at if self.opened_at is None else self.opened_at
             case PositionAdopted(symbol=symbol, qty=qty, entry=entry):
                 self._book(symbol).adopt(qty, entry)
                 self._refresh(symbol)
@@ -180,6 +182,7 @@ class Ledger:
             marked=self.marked,
             marked_at=self.marked_at,
             income_until=self.income_until,
+            opened_at=self.opened_at,
             accounts=tuple(sorted(self._accounts.items())),
             books=tuple(self._books[symbol].checkpoint() for symbol in sorted(self._books)),
             flow_ids=tuple(self._flow_ids),
@@ -191,7 +194,7 @@ class Ledger:
         ledger = cls(checkpoint.quote_asset)
         ledger.day, ledger.day_start, ledger.peak = checkpoint.day, checkpoint.day_start, checkpoint.peak
         ledger.marked, ledger.marked_at = checkpoint.marked, checkpoint.marked_at
-        ledger.income_until = checkpoint.income_until
+        ledger.income_until, ledger.opened_at = checkpoint.income_until, checkpoint.opened_at
         ledger._accounts = dict(checkpoint.accounts)
         ledger._books = {book.base.symbol: Book.restore(book) for book in checkpoint.books}
         ledger._flow_ids = dict.fromkeys(checkpoint.flow_ids)
@@ -258,6 +261,7 @@ class LedgerCheckpoint:
     marked: Quote
     marked_at: Nanos
     income_until: Nanos
+    opened_at: Nanos | None
     accounts: tuple[tuple[str, Account], ...]
     books: tuple[BookCheckpoint, ...]
     flow_ids: tuple[str, ...]
