@@ -5,20 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.vectors import ANSWERS, FOLDER, report, run_vectors
+from tests.vectors import ANSWERS, FOLDER, JUDGES, report, run_vectors
 
 needs_vectors = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"reference vectors are absent: {FOLDER}")
 
 
 @needs_vectors
 def test_every_case_of_every_file_is_reproduced() -> None:
-    results = {n: r for n, r in run_vectors(FOLDER).items() if n.removesuffix(".json") in ANSWERS}
+    results = {n: r for n, r in run_vectors(FOLDER).items() if n.removesuffix(".json") in ANSWERS | JUDGES}
     assert results
     assert all(passed == total > 0 for passed, total in results.values()), report(results)
 
 
 @needs_vectors
-@pytest.mark.parametrize("function", sorted(ANSWERS))
+@pytest.mark.parametrize("function", sorted(ANSWERS | JUDGES))
 def test_a_wrong_reference_number_is_noticed(function: str, tmp_path: Path) -> None:
     document = json.loads((FOLDER / f"{function}.json").read_text(encoding="utf-8"))
     document["cases"] = document["cases"][:1]

@@ -8,11 +8,25 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aurora.sizing.band import half_width_merton, half_width_signal
+from aurora.sizing.belief import (
+    BetaBelief,
+    baker_mchale_factor,
+    james_stein_factor,
+    kelly_baker_mchale,
+    kelly_james_stein,
+    kelly_posterior_mean,
+    kelly_quantile,
+)
 from aurora.sizing.bracket import BracketCosts, kelly_bracket
 from aurora.sizing.closed_form import MuSigmaMethod, kelly_binary, kelly_mu_sigma
-from aurora.sizing.drawdown import dd_haircut_factor, grossman_zhou_cushion
+from aurora.sizing.discrete import drawdown_constraint, growth_rate, kelly_discrete, kelly_quadratic
+from aurora.sizing.drawdown import dd_haircut_factor, drawdown_lambda, grossman_zhou_cushion
+from aurora.sizing.portfolio import PortfolioOptimizer
 from aurora.sizing.quantity import QtyLimits, fraction_to_qty
+from aurora.sizing.scenarios import kelly_scenarios
 
 Case = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -41,14 +55,13 @@ def run_file(path: Path) -> tuple[int, int]:
 
 def passes(document: Case, case: Case) -> bool:
     """Whether every number the case expects and this library computes agrees."""
-    answer_of = ANSWERS.get(document["function"])
-    if answer_of is None:
-        return False
+    function, tolerance = document["function"], document["tolerance"]
     try:
-        answer = answer_of(case)
+        if function in JUDGES:
+            return JUDGES[function](case, tolerance)
+        answer = ANSWERS[function](case)
     except (ArithmeticError, KeyError, TypeError, ValueError):
         return False
-    tolerance = document["tolerance"]
     compared = {name: value for name, value in answer.items() if name in case}
     return bool(compared) and all(
         agrees(name, value, case[name], tolerance) for name, value in compared.items()
@@ -176,14 +189,87 @@ def drawdown_and_band(case: Case) -> Answer:
     }
 
 
+def uncertain(case: Case) -> Answer:
+    prior = BetaBelief(alpha=case["alpha0"], beta=case["beta0"])
+    belief, rr = prior.after(wins=case["wins"], losses=case["losses"]), case["rr"]
+    return {
+        "post_mean": belief.mean,
+        "post_var": belief.variance,
+        "f_post_mean": kelly_posterior_mean(belief, rr),
+        "k_baker_mchale": baker_mchale_factor(belief.mean, belief.variance, rr),
+        "f_baker_mchale": kelly_baker_mchale(belief, rr),
+        "k_james_stein": james_stein_factor(belief.mean, belief.variance, rr),
+        "f_james_stein": kelly_james_stein(belief, rr),
+        "p_quantile": belief.quantile(case["q"]),
+        "f_quantile": kelly_quantile(belief, rr, case["q"]),
+        "prob_edge": belief.prob_above(1.0 / (1.0 + rr)),
+    }
+
+
+def discrete(case: Case) -> Answer:
+    f = kelly_discrete(case["x"], case["p"], bounds=pair(case, "bounds"))
+    return {"f": f, "growth": growth_rate(f, case["x"], case["p"])}
+
+
+def constrained(case: Case) -> Answer:
+    x, p, alpha, beta = case["x"], case["p"], case["alpha"], case["beta"]
+    lam = drawdown_lambda(1.0 - alpha, beta)
+    free = kelly_discrete(x, p)
+    bound = kelly_discrete(x, p, max_dd=1.0 - alpha, dd_prob=beta)
+    return {
+        "lam": lam,
+        "f_kelly": free,
+        "growth_kelly": growth_rate(free, x, p),
+        "f_rck": bound,
+        "growth_rck": growth_rate(bound, x, p),
+        "log_constraint_at_rck": drawdown_constraint(bound, x, p, lam=lam),
+        "f_qrck": kelly_quadratic(x, p, lam=case["lam"]),
+    }
+
+
+def scenarios_judged(case: Case, tolerance: Case) -> bool:
+    """The optimum is flat, so growth and feasibility are compared tightly and the shares loosely."""
+    lam = case["lam"]
+    result = kelly_scenarios(case["r"], case["pi"], lam=lam or 0.0)
+    return (
+        abs(result.growth - case["growth"]) <= tolerance["growth_abs"]
+        and (lam is None or result.log_constraint <= tolerance["constraint_abs"])
+        and np.allclose(result.b, case["b"], rtol=0.0, atol=tolerance["b_abs"])
+    )
+
+
+def portfolio_judged(case: Case, tolerance: Case) -> bool:
+    """Feasible, as good as the reference, and the same weights; with a certificate of its own."""
+    mu, sigma = np.array(case["mu"]), np.array(case["Sigma"])
+    result = PortfolioOptimizer(
+        gamma=case["gamma"], gross_cap=case["gross"], max_weight=case["w_max"], long_only=case["long_only"]
+    ).solve(mu, sigma)
+    slack = tolerance["feas"]
+    objective = mu @ result.w - case["gamma"] / 2 * result.w @ sigma @ result.w
+    return bool(
+        result.kkt <= slack
+        and np.abs(result.w).sum() <= case["gross"] + slack
+        and np.abs(result.w).max() <= case["w_max"] + slack
+        and (not case["long_only"] or result.w.min() >= -slack)
+        and math.isclose(objective, case["objective"], rel_tol=tolerance["objective_rel"], abs_tol=1e-15)
+        and np.allclose(result.w, case["w"], rtol=0.0, atol=tolerance["w_abs"])
+    )
+
+
 ANSWERS: dict[str, Callable[[Case], Answer]] = {
     "kelly_binary": binary,
     "kelly_mu_sigma": mu_sigma,
     "kelly_bracket": bracket,
     "fraction_to_qty": quantity,
     "dd_and_band": drawdown_and_band,
+    "kelly_uncertain_p": uncertain,
+    "kelly_discrete": discrete,
+    "rck_scalar": constrained,
 }
 REFUSALS: dict[str, Callable[..., float]] = {"kelly_binary": kelly_binary}
+
+
+JUDGES: dict[str, Callable[[Case, Case], bool]] = {"rck_multi": scenarios_judged, "mv_qp": portfolio_judged}
 
 
 def report(results: Mapping[str, tuple[int, int]]) -> Sequence[str]:

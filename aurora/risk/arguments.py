@@ -93,14 +93,16 @@ def all_finite(name: str, array: Floats) -> Floats:
 
 
 def distribution(name: str, probabilities: ArrayLike, *, size: int) -> Floats:
-    """The probabilities as an array; ValueError unless each is in [0, 1] and they sum to one within 1e-6."""
+    """The probabilities, scaled to sum to one; ValueError when one is negative or the sum is off by over
+    1e-6.
+    """
     array = vector(name, probabilities, size=size)
     if array.min() < 0.0:
         raise ValueError(f"{name} must be in [0, 1], got {array.min()!r}")
     total = math.fsum(array)
     if abs(total - 1.0) > 1e-6:
         raise ValueError(f"{name} must sum to 1 within 1e-6, got {total!r}")
-    return array
+    return array / total
 
 
 def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
