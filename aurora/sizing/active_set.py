@@ -2,7 +2,7 @@
 one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ CERTIFIED = 1e-9
 FINISHED = 1e-11
 PIVOTS_MAX = 60
 PIVOTS_OF_A_GUESS = 8
-ROUNDS_MAX = 1_500
+ROUNDS_MAX = 1_000
+APPROACHES_MAX = 60
 FIRST_LOOK = 25
 CAP_SLACK = 1e-12
 
@@ -84,6 +85,37 @@ def solve_exactly(problem: Problem, warm: ActiveSet | None) -> Candidate | None:
         candidate = finish(problem, warm, PIVOTS_MAX)
         if candidate is not None and candidate.kkt <= CERTIFIED:
             return candidate
+    return guess_and_finish(problem) or approach(problem)
+
+
+def approach(problem: Problem) -> Candidate | None:
+    """The optimum when curvature is missing: neighbours made strictly concave, each around the last
+    answer.
+
+    Source: the proximal point method, which ends after finitely many steps on a polyhedron (Rockafellar
+    1976).
+    """
+    pull = 1e-3 * problem.scale / min(problem.cap, problem.gross)
+    curved = problem.sigma + (pull / problem.gamma) * np.eye(problem.mu.size)
+    w, warm = np.zeros(problem.mu.size), None
+    for _ in range(APPROACHES_MAX):
+        near = replace(problem, sigma=curved, mu=problem.mu + pull * w)
+        candidate = finish(near, warm, PIVOTS_MAX) if warm is not None else None
+        if candidate is None or candidate.kkt > CERTIFIED:
+            candidate = guess_and_finish(near)
+        if candidate is None:
+            return None
+        w, warm = candidate.w, candidate.active
+        kkt = residual(problem, w, candidate.tau, problem.gradient(w))
+        if kkt <= CERTIFIED:
+            return replace(candidate, kkt=kkt)
+    return None
+
+
+def guess_and_finish(problem: Problem) -> Candidate | None:
+    """The optimum by splitting (one factorisation, exact projections) until its active set is the right
+    one.
+    """
     size = problem.mu.size
     curve = problem.gamma * problem.sigma
     stiffness = float(np.abs(curve).sum(axis=1).max()) if size > 60 else float(np.linalg.norm(curve, 2))
@@ -162,20 +194,32 @@ def stationary(problem: Problem, active: ActiveSet) -> tuple[Floats, float]:
     if free.size == 0:
         return w, vertex_multiplier(problem, active, w) if active.gross else 0.0
     rows = problem.sigma[free]
-    curve = problem.gamma * rows[:, free]
-    sign = active.sign[free].astype(np.float64)
-    wanted = problem.mu[free] - problem.gamma * (rows @ w)
+    size = free.size + int(active.gross)
+    system, right = np.zeros((size, size)), np.empty(size)
+    system[: free.size, : free.size] = problem.gamma * rows[:, free]
+    right[: free.size] = problem.mu[free] - problem.gamma * (rows @ w)
+    if active.gross:
+        system[-1, : free.size] = system[: free.size, -1] = active.sign[free]
+        right[-1] = problem.gross - float(np.abs(w).sum())
+        # The border's column is a slope and its row a weight: in one size they stay solvable together.
+        border = float(system.diagonal().max()) or problem.scale / problem.cap
+        system[-1] *= border
+        system[:, -1] *= border
+        right[-1] *= border
+    solved = solve_or_nearest(system, right, largest=1e3 * problem.cap, count=free.size)
+    w[free] = solved[: free.size]
+    return w, float(solved[-1]) * border if active.gross else 0.0
+
+
+def solve_or_nearest(system: Floats, right: Floats, *, largest: float, count: int) -> Floats:
+    """The solution, or the smallest of the nearest ones when the system is singular or as good as that."""
     try:
-        solved = np.linalg.solve(curve, np.stack([wanted, sign], axis=1))
+        solved: Floats = np.linalg.solve(system, right).astype(np.float64)
     except np.linalg.LinAlgError:
-        solved = np.linalg.lstsq(curve, np.stack([wanted, sign], axis=1), rcond=None)[0]
-    inside, tau = solved[:, 0], 0.0
-    slack = float(sign @ solved[:, 1])
-    if active.gross and slack > 0.0:
-        tau = (float(sign @ inside) - (problem.gross - float(np.abs(w).sum()))) / slack
-        inside = inside - tau * solved[:, 1]
-    w[free] = inside
-    return w, tau
+        solved = np.full(right.size, np.inf)
+    if not float(np.abs(solved[:count]).max()) <= largest:
+        solved = np.linalg.lstsq(system, right, rcond=1e-13)[0].astype(np.float64)
+    return solved
 
 
 def vertex_multiplier(problem: Problem, active: ActiveSet, w: Floats) -> float:
@@ -226,11 +270,11 @@ def residual(problem: Problem, w: Floats, tau: float, gradient: Floats) -> float
     return max(worst, tau / scale * abs(problem.gross - total))
 
 
-def active_of(w: Floats, problem: Problem) -> ActiveSet:
-    """The constraints that bind at a point."""
+def active_of(w: Floats, problem: Problem, *, blur: float = 1e-10) -> ActiveSet:
+    """The constraints that bind at a point, or are within a relative `blur` of it."""
     size = np.abs(w)
     return ActiveSet(
-        sign=np.sign(w).astype(np.int8),
-        capped=size >= problem.cap * (1.0 - 1e-10),
-        gross=bool(size.sum() >= problem.gross * (1.0 - 1e-9)),
+        sign=np.where(size > blur * problem.cap, np.sign(w), 0.0).astype(np.int8),
+        capped=size >= problem.cap * (1.0 - blur),
+        gross=bool(size.sum() >= problem.gross * (1.0 - 10.0 * blur)),
     )

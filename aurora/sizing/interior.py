@@ -36,11 +36,19 @@ def minimise(program: QuadraticProgram) -> InteriorPoint:
 
     Source: Mehrotra 1992; Nocedal, Wright 2006, chapter 16.6.
     """
-    rows = program.h.size
     x: Floats = np.zeros(program.q.size)
     s: Floats = np.maximum(program.h, 1.0).astype(np.float64)
-    z: Floats = np.ones(rows)
+    z: Floats = np.ones(program.h.size)
     best = InteriorPoint(x=x, z=z, kkt=np.inf)
+    with np.errstate(all="ignore"):  # Steps near the end overflow; the residual below sees it and stops.
+        return descend(program, (x, s, z), best)
+
+
+def descend(
+    program: QuadraticProgram, at: tuple[Floats, Floats, Floats], best: InteriorPoint
+) -> InteriorPoint:
+    x, s, z = at
+    rows = s.size
     for _ in range(STEPS_MAX):
         dual = program.p @ x + program.q + program.g.T @ z
         primal = program.g @ x + s - program.h
@@ -57,12 +65,12 @@ def minimise(program: QuadraticProgram) -> InteriorPoint:
             inverse: Floats = np.linalg.inv(system).astype(np.float64)
         except np.linalg.LinAlgError:
             break
-        affine = direction(program, (s, z, inverse), dual, primal, s * z)
+        affine = direction(program, (s, z, system, inverse), dual, primal, s * z)
         length = min(step_length(s, affine[1]), step_length(z, affine[2]))
         ahead = float((s + length * affine[1]) @ (z + length * affine[2])) / rows
         centre = (ahead / gap) ** 3 * gap
         bent = s * z + affine[1] * affine[2] - centre
-        dx, ds, dz = direction(program, (s, z, inverse), dual, primal, bent)
+        dx, ds, dz = direction(program, (s, z, system, inverse), dual, primal, bent)
         length = min(1.0, 0.99 * min(step_length(s, ds), step_length(z, dz)))
         x, s, z = x + length * dx, s + length * ds, z + length * dz
     return best
@@ -70,15 +78,16 @@ def minimise(program: QuadraticProgram) -> InteriorPoint:
 
 def direction(
     program: QuadraticProgram,
-    at: tuple[Floats, Floats, Floats],
+    at: tuple[Floats, Floats, Floats, Floats],
     dual: Floats,
     primal: Floats,
     product: Floats,
 ) -> tuple[Floats, Floats, Floats]:
     """The Newton direction of x, s and z that removes these residuals."""
-    s, z, inverse = at
+    s, z, system, inverse = at
     right = -dual - program.g.T @ ((z * primal - product) / s)
     dx = inverse @ right
+    dx = dx + inverse @ (right - system @ dx)
     ds = -primal - program.g @ dx
     dz = -(product + z * ds) / s
     return dx, ds, dz

@@ -18,13 +18,25 @@ from aurora.risk.arguments import (
     positive,
     vector,
 )
-from aurora.sizing.active_set import ActiveSet, Problem, active_of, residual, solve_exactly
+from aurora.sizing.active_set import (
+    CERTIFIED,
+    PIVOTS_MAX,
+    ActiveSet,
+    Problem,
+    active_of,
+    finish,
+    residual,
+    solve_exactly,
+)
 from aurora.sizing.interior import QuadraticProgram, minimise
 
 PortfolioMethod = Literal["exact", "clip_scale", "piqp"]
 METHODS = ("exact", "clip_scale", "piqp")
 SYMMETRY_SLACK = 1e-9
 CURVATURE_SLACK = 1e-9
+BLURS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+KKT_MAX = 1e-8
+"""A residual above this is no certificate."""
 
 
 class PortfolioError(ValueError):
@@ -106,7 +118,8 @@ class PortfolioOptimizer:
             case "clip_scale":
                 return self.levered(problem, clip_and_scale(problem))
             case "piqp":
-                w, kkt = solve_with_piqp(problem, self.program(problem, now), unit=self.unit)
+                unit = self.unit(problem)
+                w, kkt = solve_with_piqp(problem, self.program(problem, now, unit), unit=unit)
                 return self.levered(problem, w, kkt=kkt)
             case "exact":
                 return self.exact(problem, now, warm)
@@ -119,19 +132,26 @@ class PortfolioOptimizer:
             candidate = solve_exactly(problem, start)
             if candidate is not None:
                 return self.levered(problem, candidate.w, kkt=candidate.kkt, active=candidate.active)
-        point = minimise(self.program(problem, held))
-        if not point.kkt <= 1e-8:
-            raise PortfolioError(f"no certified optimum: KKT residual {point.kkt:.1e}, wanted at most 1e-08")
-        return self.levered(problem, point.x[: problem.mu.size] * self.unit, kkt=point.kkt)
+        unit = self.unit(problem)
+        point = minimise(self.program(problem, held, unit))
+        w = point.x[: problem.mu.size] * unit
+        for blur in () if self.general else BLURS:
+            candidate = finish(problem, active_of(w, problem, blur=blur), PIVOTS_MAX)
+            if candidate is not None and candidate.kkt <= CERTIFIED:
+                return self.levered(problem, candidate.w, kkt=candidate.kkt, active=candidate.active)
+        if not point.kkt <= KKT_MAX:
+            raise PortfolioError(f"no certified optimum: KKT residual {point.kkt:.1e}, wanted {KKT_MAX:.0e}")
+        return self.levered(problem, w, kkt=point.kkt)
 
-    @property
-    def unit(self) -> float:
-        """What the general solver counts weights in."""
-        return min(self.max_weight, self.gross_cap)
+    def unit(self, problem: Problem) -> float:
+        """What the general solver counts weights in: about the size they will have."""
+        steepest = problem.gamma * float(problem.sigma.diagonal().max())
+        natural = problem.scale / steepest if steepest > 0.0 else np.inf
+        return float(min(self.max_weight, self.gross_cap, natural))
 
-    def program(self, problem: Problem, held: Floats) -> QuadraticProgram:
+    def program(self, problem: Problem, held: Floats, unit: float) -> QuadraticProgram:
         """The problem with sizes (and trades) as variables of their own, scaled to about one."""
-        n, unit = problem.mu.size, self.unit
+        n = problem.mu.size
         price = max(float(np.abs(problem.mu).max()), self.turnover_cost) or 1.0
         eye, none = np.eye(n), np.zeros((n, n))
         blocks = 3 if self.turnover_cost > 0.0 else 2
