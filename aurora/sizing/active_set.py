@@ -34,6 +34,8 @@ class Problem:
     gross: float
     cap: float
     long_only: bool
+    scale: float
+    """max|mu|, or 1 when that is zero: what slopes are measured by."""
 
     def gradient(self, w: Floats) -> Floats:
         return self.mu - self.gamma * (self.sigma @ w)
@@ -41,10 +43,6 @@ class Problem:
     def pull(self, gradient: Floats) -> Floats:
         """How strongly a weight of zero wants to leave it."""
         return gradient if self.long_only else np.abs(gradient)
-
-    @property
-    def scale(self) -> float:
-        return float(np.abs(self.mu).max()) or 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +200,7 @@ def stationary(problem: Problem, active: ActiveSet) -> tuple[Floats, float]:
         system[-1, : free.size] = system[: free.size, -1] = active.sign[free]
         right[-1] = problem.gross - float(np.abs(w).sum())
         # The border's column is a slope and its row a weight: in one size they stay solvable together.
-        border = float(system.diagonal().max()) or problem.scale / problem.cap
+        border = problem.scale / problem.cap
         system[-1] *= border
         system[:, -1] *= border
         right[-1] *= border
@@ -254,19 +252,14 @@ def residual(problem: Problem, w: Floats, tau: float, gradient: Floats) -> float
     total = float(size.sum())
     if not np.isfinite(total):
         return float("inf")
-    zero = size == 0.0
-    capped = size >= problem.cap * (1.0 - CAP_SLACK)
-    free = ~(zero | capped)
     push = np.sign(w) * gradient - tau
-    worst = max(total - problem.gross, 0.0, -tau / scale, float(size.max()) - problem.cap)
+    inside = np.where(size >= problem.cap * (1.0 - CAP_SLACK), -push, np.abs(push))
+    slopes = np.where(size == 0.0, problem.pull(gradient) - tau, inside)
+    worst = max(
+        total - problem.gross, float(size.max()) - problem.cap, float(slopes.max()) / scale, -tau / scale
+    )
     if problem.long_only:
         worst = max(worst, -float(w.min()))
-    if zero.any():
-        worst = max(worst, (float(problem.pull(gradient[zero]).max()) - tau) / scale)
-    if capped.any():
-        worst = max(worst, -float(push[capped].min()) / scale)
-    if free.any():
-        worst = max(worst, float(np.abs(push[free]).max()) / scale)
     return max(worst, tau / scale * abs(problem.gross - total))
 
 

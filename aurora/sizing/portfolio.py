@@ -112,6 +112,7 @@ class PortfolioOptimizer:
             gross=float(self.gross_cap),
             cap=float(self.max_weight),
             long_only=self.long_only,
+            scale=float(np.abs(means).max()) or 1.0,
         )
         now = np.zeros(means.size) if held is None else vector("held", held, size=means.size)
         match self.method:
