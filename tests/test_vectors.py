@@ -12,7 +12,7 @@ needs_vectors = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"reference vecto
 
 @needs_vectors
 def test_every_case_of_every_file_is_reproduced() -> None:
-    results = {n: r for n, r in run_vectors(FOLDER).items() if n.removesuffix(".json") in ANSWERS | JUDGES}
+    results = run_vectors(FOLDER)
     assert results
     assert all(passed == total > 0 for passed, total in results.values()), report(results)
 

@@ -10,6 +10,24 @@ from typing import Any
 
 import numpy as np
 
+from aurora.risk.covariance import (
+    covariance_ewma,
+    ledoit_wolf,
+    ledoit_wolf_constant_correlation,
+    oracle_approximating,
+)
+from aurora.risk.tail import (
+    cornish_fisher_monotone,
+    moments,
+    next_deviation,
+    tail_cornish_fisher,
+    tail_filtered,
+    tail_historical,
+    tail_linear,
+    tail_mean,
+    tail_normal,
+    tail_weighted,
+)
 from aurora.sizing.band import half_width_merton, half_width_signal
 from aurora.sizing.belief import (
     BetaBelief,
@@ -256,6 +274,52 @@ def portfolio_judged(case: Case, tolerance: Case) -> bool:
     )
 
 
+def tails(case: Case) -> Answer:
+    returns, alpha, decay = case["returns"], case["alpha"], case["ewma_lambda"]
+    shape = moments(returns)
+    historical, linear = tail_historical(returns, alpha), tail_linear(returns, alpha)
+    normal, bent = tail_normal(shape, alpha), tail_cornish_fisher(shape, alpha)
+    weighted = tail_weighted(returns, alpha, decay=decay)
+    filtered = tail_filtered(returns, alpha, decay=decay)
+    return {
+        "var_hist": historical.var,
+        "cvar_hist": historical.cvar,
+        "cvar_tail_mean": tail_mean(returns, alpha),
+        "var_linear": linear.var,
+        "cvar_linear_tail_mean": linear.cvar,
+        "mean": -shape.mean,
+        "std_ddof1": shape.deviation,
+        "loss_skew": shape.skew,
+        "loss_exkurt": shape.kurtosis,
+        "var_normal": normal.var,
+        "cvar_normal": normal.cvar,
+        "var_cf": bent.var,
+        "cvar_cf": bent.cvar,
+        "cf_monotone": cornish_fisher_monotone(shape),
+        "var_ewma": weighted.var,
+        "cvar_ewma": weighted.cvar,
+        "sigma_next": next_deviation(returns, decay=decay),
+        "var_fhs": filtered.var,
+        "cvar_fhs": filtered.cvar,
+    }
+
+
+def covariances(case: Case) -> Answer:
+    x, decay = case["X"], case["ewma_lambda"]
+    identity, oas = ledoit_wolf(x), oracle_approximating(x)
+    equal = ledoit_wolf_constant_correlation(x)
+    return {
+        "lw_shrinkage": identity.shrinkage,
+        "lw_cov": identity.cov.tolist(),
+        "oas_shrinkage": oas.shrinkage,
+        "oas_cov": oas.cov.tolist(),
+        "lwcc_shrinkage": equal.shrinkage,
+        "lwcc_cov": equal.cov.tolist(),
+        "ewma_cov_zero_mean": covariance_ewma(x, decay=decay).tolist(),
+        "ewma_cov_demeaned": covariance_ewma(x, decay=decay, mean="weighted").tolist(),
+    }
+
+
 ANSWERS: dict[str, Callable[[Case], Answer]] = {
     "kelly_binary": binary,
     "kelly_mu_sigma": mu_sigma,
@@ -265,6 +329,8 @@ ANSWERS: dict[str, Callable[[Case], Answer]] = {
     "kelly_uncertain_p": uncertain,
     "kelly_discrete": discrete,
     "rck_scalar": constrained,
+    "var_cvar": tails,
+    "covariance": covariances,
 }
 REFUSALS: dict[str, Callable[..., float]] = {"kelly_binary": kelly_binary}
 
