@@ -23,9 +23,8 @@ def test_a_wrong_reference_number_is_noticed(function: str, tmp_path: Path) -> N
     document = json.loads((FOLDER / f"{function}.json").read_text(encoding="utf-8"))
     document["cases"] = document["cases"][:1]
     case = document["cases"][0]
-    name = next(
-        n for n in ("f", "f_risk", "qty", "gz_raw", "f_rck", "growth", "w", "var_fhs", "lw_cov") if n in case
-    )
+    answers = ("f", "f_risk", "qty", "gz_raw", "f_rck", "growth", "w", "var_fhs", "lw_cov", "prob_edge")
+    name = next(n for n in answers if n in case)
     case[name] = spoiled(case[name])
     (tmp_path / "spoiled.json").write_text(json.dumps(document), encoding="utf-8")
     assert run_vectors(tmp_path) == {"spoiled.json": (0, 1)}

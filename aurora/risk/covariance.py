@@ -112,7 +112,7 @@ def ledoit_wolf_constant_correlation(x: ArrayLike) -> Shrunk:
 
 
 def centred(x: Floats) -> Floats:
-    return x - x.mean(axis=0)
+    return np.asarray(x - x.mean(axis=0), dtype=np.float64)
 
 
 def second_moment(x: Floats) -> Floats:
