@@ -1,0 +1,116 @@
+"""Depth streams: book changes gathered into windows, pushed as differences and as the top of the book."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from skalp_bot.paper.streams import Hub
+
+SPEEDS_MS = (100, 250, 500)
+TOPS = (5, 10, 20)
+Levels = list[list[str]]
+TopOf = Callable[[str, int], tuple[Levels, Levels]]
+
+
+@dataclass(slots=True)
+class Gathered:
+    """The changes of one symbol since the last push at one speed."""
+
+    first: Mapping[str, object]
+    last: Mapping[str, object]
+    count: int = 0
+    bids: dict[str, str] = field(default_factory=dict)
+    asks: dict[str, str] = field(default_factory=dict)
+
+    def take(self, update: Mapping[str, object], bids: Levels, asks: Levels) -> None:
+        self.last = update
+        self.count += 1
+        self.bids.update((price, qty) for price, qty in bids)
+        self.asks.update((price, qty) for price, qty in asks)
+
+    def difference(self, now_ms: int) -> dict[str, object]:
+        if self.count == 1:
+            return dict(self.last)
+        return {
+            **self.head(now_ms),
+            "b": [[price, qty] for price, qty in self.bids.items()],
+            "a": [[price, qty] for price, qty in self.asks.items()],
+        }
+
+    def head(self, now_ms: int) -> dict[str, object]:
+        first, last = self.first, self.last
+        ids = {"U": first["U"], "u": last["u"], "pu": first["pu"]}
+        tail = {name: last[name] for name in ("ps", "st") if name in last}
+        return {"e": "depthUpdate", "E": now_ms, "T": last["T"], "s": last["s"], **tail, **ids}
+
+
+@dataclass(frozen=True, slots=True)
+class DepthNames:
+    """The stream names of one symbol, by speed."""
+
+    now: str
+    differences: Mapping[int, tuple[str, ...]]
+    tops: Mapping[int, tuple[tuple[int, str], ...]]
+
+    @classmethod
+    def of(cls, symbol: str) -> "DepthNames":
+        low = symbol.lower()
+        return cls(
+            now=f"{low}@depth@0ms",
+            differences={
+                100: (f"{low}@depth@100ms",),
+                250: (f"{low}@depth", f"{low}@depth@250ms"),
+                500: (f"{low}@depth@500ms", f"{low}@rpiDepth@500ms"),
+            },
+            tops={
+                100: tuple((n, f"{low}@depth{n}@100ms") for n in TOPS),
+                250: tuple((n, name) for n in TOPS for name in (f"{low}@depth{n}", f"{low}@depth{n}@250ms")),
+                500: tuple((n, f"{low}@depth{n}@500ms") for n in TOPS),
+            },
+        )
+
+    def wanted(self, hub: Hub, speed: int) -> bool:
+        return any(hub.wanted(name) for name in self.differences[speed]) or any(
+            hub.wanted(name) for _, name in self.tops[speed]
+        )
+
+
+@dataclass(slots=True)
+class DepthFeed:
+    """Publishes every depth stream somebody listens to."""
+
+    hub: Hub
+    top_of: TopOf
+    names: dict[str, DepthNames] = field(default_factory=dict)
+    windows: dict[int, dict[str, Gathered]] = field(
+        default_factory=lambda: {speed: {} for speed in SPEEDS_MS}
+    )
+
+    def on_update(self, update: Mapping[str, object], bids: Levels, asks: Levels) -> None:
+        symbol = str(update["s"])
+        names = self.names.get(symbol) or self.names.setdefault(symbol, DepthNames.of(symbol))
+        if self.hub.wanted(names.now):
+            self.hub.publish(names.now, orjson.dumps(update))
+        for speed in SPEEDS_MS:
+            if not names.wanted(self.hub, speed):
+                self.windows[speed].pop(symbol, None)
+                continue
+            gathered = self.windows[speed].get(symbol)
+            if gathered is None:
+                gathered = self.windows[speed][symbol] = Gathered(first=update, last=update)
+            gathered.take(update, bids, asks)
+
+    def flush(self, speed: int, now_ms: int) -> None:
+        gathered, self.windows[speed] = self.windows[speed], {}
+        for symbol, window in gathered.items():
+            names = self.names[symbol]
+            if any(self.hub.wanted(name) for name in names.differences[speed]):
+                payload = orjson.dumps(window.difference(now_ms))
+                for name in names.differences[speed]:
+                    self.hub.publish(name, payload)
+            for count, name in names.tops[speed]:
+                if self.hub.wanted(name):
+                    bids, asks = self.top_of(symbol, count)
+                    body = {**window.head(now_ms), "b": bids, "a": asks}
+                    self.hub.publish(name, orjson.dumps(body))

@@ -1,0 +1,149 @@
+"""WebSocket connections over aiohttp: frames out, control messages in, pings, age, slow readers."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aiohttp import WSMsgType, web
+
+from skalp_bot.paper.limits import Window
+from skalp_bot.paper.settings import SocketSettings
+from skalp_bot.paper.streams import CLOSE, PING, PONG, frame
+
+log = logging.getLogger("skalp_bot.paper")
+
+
+@dataclass(eq=False, slots=True)
+class SocketOutlet:
+    """Writes ready frames to one connection; the transport's buffer is the queue."""
+
+    transport: asyncio.WriteTransport
+    peer: str
+    opened_ms: int
+    pinged_ms: int
+    ponged_ms: int
+    lagging: bool = False
+    closed: bool = False
+    received: Window = field(default_factory=lambda: Window(1000))
+
+    def send(self, data: bytes) -> None:
+        if not self.closed:
+            self.transport.write(data)
+
+    def close(self, code: int, reason: str) -> None:
+        if not self.closed:
+            self.transport.write(frame(code.to_bytes(2, "big") + reason.encode(), CLOSE))
+            self.closed = True
+            self.transport.close()
+
+    def backlog(self) -> int:
+        return 0 if self.closed else self.transport.get_write_buffer_size()
+
+
+@dataclass(slots=True)
+class Sockets:
+    """Every open connection, and the rules they share."""
+
+    settings: SocketSettings
+    now_ms: Callable[[], int]
+    outlets: dict[SocketOutlet, None] = field(default_factory=dict)
+    slow_closed: int = 0
+
+    async def converse(
+        self,
+        request: web.BaseRequest,
+        join: Callable[[SocketOutlet], Callable[[str], bytes | None]],
+        leave: Callable[[SocketOutlet], None],
+    ) -> web.WebSocketResponse:
+        """Hold one connection: `join` gives the function that answers each message."""
+        socket = web.WebSocketResponse(
+            compress=False, autoping=False, autoclose=True, max_msg_size=self.settings.message_bytes_max
+        )
+        await socket.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return socket
+        now = self.now_ms()
+        outlet = SocketOutlet(
+            transport=transport, peer=request.remote or "", opened_ms=now, pinged_ms=now, ponged_ms=now
+        )
+        self.outlets[outlet] = None
+        try:
+            reply = join(outlet)
+            async for message in socket:
+                if not self.heard(outlet, message.type, message.data, reply):
+                    break
+        finally:
+            del self.outlets[outlet]
+            leave(outlet)
+            outlet.closed = True
+        return socket
+
+    def heard(
+        self, outlet: SocketOutlet, kind: WSMsgType, data: object, reply: Callable[[str], bytes | None]
+    ) -> bool:
+        """Treat one incoming message; False ends the connection."""
+        now = self.now_ms()
+        if outlet.received.add(1, now) > self.settings.messages_1s and self.settings.enforced:
+            outlet.close(1008, "Too many requests")
+            return False
+        match kind:
+            case WSMsgType.PING:
+                outlet.send(frame(bytes(data) if isinstance(data, bytes | bytearray) else b"", PONG))
+            case WSMsgType.PONG:
+                outlet.ponged_ms = now
+            case WSMsgType.TEXT:
+                answer = reply(str(data))
+                if answer is not None:
+                    outlet.send(frame(answer))
+            case WSMsgType.BINARY:
+                answer = reply(data.decode("utf-8", "replace") if isinstance(data, bytes) else "")
+                if answer is not None:
+                    outlet.send(frame(answer))
+            case _:
+                return False
+        return True
+
+    def keep(self) -> None:
+        """Ping those whose time has come; end the silent, the old and the hopelessly slow."""
+        now, rules = self.now_ms(), self.settings
+        for outlet in list(self.outlets):
+            if now - outlet.opened_ms >= rules.lifetime_ms:
+                outlet.close(1001, "24h connection lifetime reached")
+            elif now - outlet.ponged_ms >= rules.ping_ms + rules.pong_ms:
+                outlet.close(1008, "Pong timeout")
+            elif outlet.backlog() > rules.backlog_bytes_max:
+                self.slow_closed += 1
+                log.warning(
+                    "%s is %d bytes behind (limit %d): closed; read faster or subscribe to less",
+                    outlet.peer,
+                    outlet.backlog(),
+                    rules.backlog_bytes_max,
+                )
+                outlet.close(1008, "Slow consumer")
+                outlet.transport.abort()
+            elif now - outlet.pinged_ms >= rules.ping_ms:
+                outlet.pinged_ms = now
+                outlet.send(frame(str(now).encode(), PING))
+
+    def crowded(self) -> bool:
+        """Tell whether a reader who may still be waited for is behind."""
+        behind = False
+        for outlet in self.outlets:
+            backlog = outlet.backlog()
+            if outlet.lagging and backlog < self.settings.backlog_bytes_wait // 4:
+                outlet.lagging = False
+            if not outlet.lagging and backlog > self.settings.backlog_bytes_wait:
+                behind = True
+        return behind
+
+    def give_up_waiting(self) -> None:
+        """Stop waiting for readers who used up the market's patience, until they have caught up."""
+        for outlet in self.outlets:
+            if outlet.backlog() > self.settings.backlog_bytes_wait:
+                outlet.lagging = True
+
+    def close_all(self) -> None:
+        for outlet in list(self.outlets):
+            outlet.close(1001, "Server shutting down")
