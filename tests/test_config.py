@@ -1,0 +1,217 @@
+"""Configuration: the last word wins, each value knows who said it, a refusal names key, value and range."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from aurora.config import AuroraConfig
+from aurora.errors import ConfigError
+from skalp_bot.config import Config, Venue, fresh_state_dir, load_config
+from skalp_bot.config.describe import base_yaml, explained
+from skalp_bot.config.knobs import knobs
+
+ROOT = Path(__file__).parent.parent
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def put(text: str, name: str = "profile.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return put
+
+
+def refusal(path: Path | None, **environ: str) -> str:
+    with pytest.raises(ConfigError) as refused:
+        load_config(path, environ=environ)
+    return str(refused.value)
+
+
+def test_nothing_said_is_the_code() -> None:
+    loaded = load_config(None, environ={"AURORA_SHARED": "../shared", "HOME": "/"})
+    assert loaded.config.aurora.exits == AuroraConfig().exits
+    assert loaded.origin("exits.tp_pct") == "code"
+
+
+def test_base_yaml_lists_every_knob_at_the_value_of_the_code() -> None:
+    """When this fails, scripts/base_config writes the file anew."""
+    path = ROOT / "configs/aurora/base.yaml"
+    assert path.read_text() == base_yaml()
+    loaded = load_config(path, environ={})
+    assert loaded.config == Config()
+    assert set(loaded.entries) == set(knobs())
+
+
+def test_what_files_on_the_road_say() -> None:
+    testnet = load_config(ROOT / "configs/aurora/testnet.yaml", environ={}).config
+    assert (testnet.venue, testnet.use_futures, testnet.aurora.leverage) == (Venue.TESTNET, True, 25)
+    paper = load_config(ROOT / "profiles/paper.yaml", environ={}).config
+    assert (paper.venue, paper.aurora.strategy.name) == (Venue.PAPER, "exercise")
+    assert paper.aurora.reconcile.interval_s == 10
+    assert len(paper.aurora.symbols) in (2, 3)
+    bitcoin = load_config(ROOT / "profiles/btc_production_testnet.yaml", environ={}).config
+    assert (bitcoin.venue, bitcoin.aurora.symbols, bitcoin.aurora.leverage) == (
+        Venue.TESTNET,
+        ("BTCUSDT",),
+        25,
+    )
+    assert load_config(ROOT / "configs/aurora/production.yaml", environ={}).config.venue is Venue.LIVE
+
+
+def test_each_layer_overrules_the_one_before(write: Write) -> None:
+    write("exits: {tp_pct: 0.001}\nleverage: 2\n", "base.yaml")
+    profile = write("extends: base.yaml\nexits:\n  tp_pct: 0.002\n")
+    environ: dict[str, str] = {}
+    seen = []
+    for name, value in [("", ""), ("AURORA_TP_PCT", "0.003"), ("AURORA__EXITS__TP_PCT", "0.003")]:
+        environ |= {name: value} if name else {}
+        loaded = load_config(profile, environ=environ)
+        seen.append((loaded.config.aurora.exits.tp_pct, loaded.origin("exits.tp_pct").rpartition("/")[2]))
+    last = load_config(profile, environ=environ, options={"exits.tp_pct": ("--tp", 0.005)})
+    seen.append((last.config.aurora.exits.tp_pct, last.origin("exits.tp_pct")))
+    assert seen == [
+        (0.002, "profile.yaml:3"),
+        (0.003, "AURORA_TP_PCT"),
+        (0.003, "AURORA__EXITS__TP_PCT"),
+        (0.005, "--tp"),
+    ]
+    assert last.config.aurora.leverage == 2
+    row = next(row for row in explained(last) if row["key"] == "exits.tp_pct")
+    assert (row["value"], row["set_by"]) == ("0.005", "--tp")
+    beaten = [part.rpartition("/")[2] for part in row["overrules"].split(", ")]
+    assert beaten == [
+        "0.003 (AURORA__EXITS__TP_PCT)",
+        "0.003 (AURORA_TP_PCT)",
+        "profile.yaml:3)",
+        "base.yaml:1)",
+        "0.00001 (code)",
+    ]
+
+
+def test_environment_names_reach_every_kind_of_knob() -> None:
+    environ = {
+        "AURORA_MAX_CONCURRENT": "4",
+        "AURORA__SYMBOLS": "BTCUSDT, ETHUSDT",
+        "AURORA__VENUE": "testnet",
+        "AURORA__EXITS__BACKSTOP": "false",
+        "AURORA__EXITS__TP_PCT": "1e-3",
+        "AURORA__MARKET__SOURCE": "tape:a.csv",
+    }
+    config = load_config(None, environ=environ).config
+    assert config.aurora.governance.max_concurrent_positions == 4
+    assert config.aurora.symbols == ("BTCUSDT", "ETHUSDT")
+    assert (config.venue, config.aurora.exits.backstop) == (Venue.TESTNET, False)
+    assert (config.aurora.exits.tp_pct, config.market.source) == (0.001, "tape:a.csv")
+
+
+def test_two_names_for_one_key_must_agree() -> None:
+    agreed = {"AURORA_TP_PCT": "0.0010", "AURORA__EXITS__TP_PCT": "1e-3"}
+    assert load_config(None, environ=agreed).config.aurora.exits.tp_pct == 0.001
+    said = refusal(None, AURORA_TP_PCT="0.001", AURORA__EXITS__TP_PCT="0.002")
+    for part in ("AURORA_TP_PCT=0.001", "AURORA__EXITS__TP_PCT=0.002", "exits.tp_pct", "unset one"):
+        assert part in said
+
+
+def test_reconciliation_is_brisk_on_paper_and_calm_elsewhere(write: Write) -> None:
+    assert load_config(None, environ={}).config.aurora.reconcile.interval_s == 10
+    assert load_config(write("venue: testnet"), environ={}).config.aurora.reconcile.interval_s == 60
+    said = load_config(write("reconcile: {interval_s: 25}"), environ={})
+    assert said.config.aurora.reconcile.interval_s == 25
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (
+            "exits:\n  tp_pct: 2",
+            ("profile.yaml:2: exits.tp_pct = 2: must be number > 0 and < 1 (default 0.00001)",),
+        ),
+        ("exits:\n  tp_pct: '0.1'", ("profile.yaml:2: exits.tp_pct = '0.1': must be number",)),
+        ("leverage: 25.5", ("leverage = 25.5: must be whole number >= 1 and <= 125",)),
+        ("leverage: true", ("leverage = true: must be whole number",)),
+        ("exits: {backstop: 1}", ("exits.backstop = 1: must be true or false",)),
+        ("symbols: BTCUSDT", ("symbols = 'BTCUSDT': must be list of text",)),
+        ("symbols: []", ("symbols = []: must be list of text not empty",)),
+        ("symbols: [BTCUSDT, 5]", ("symbols = [BTCUSDT, 5]: must be list of text",)),
+        ("symbols: [BTCUSDT, BTCUSDT]", ("profile.yaml:1: symbols", "names BTCUSDT twice")),
+        ("symbols: [BTCEUR]", ("profile.yaml:1: symbols", "BTCEUR are not quoted in quote_asset USDT")),
+        ("venue: mainnet", ("venue = 'mainnet': must be paper or testnet or live",)),
+        ("strategy: {name: scalp}", ("strategy.name = 'scalp': must be skalp or exercise",)),
+        ("market: {source: csv:x}", ("market.source = 'csv:x': must be text matching",)),
+        ("exits: {tp_pc: 0.1}", ("profile.yaml:1: exits.tp_pc is not a key; did you mean exits.tp_pct?",)),
+        ("tp_pct: 0.1", ("tp_pct is not a key; did you mean exits.tp_pct?",)),
+        ("exit: {tp_pct: 0.1}", ("profile.yaml:1: exit is not a key; did you mean exits?",)),
+        ("zebra: 1", ("zebra is not a key; configs/aurora/base.yaml lists every key",)),
+        ("exits: 5", ("exits = 5: a section",)),
+        ("exits: {tp_pct: {a: 1}}", ("exits.tp_pct is not a key",)),
+        (
+            "exits:\n  tp_pct: 0.1\n  tp_pct: 0.2",
+            ("profile.yaml:3: exits.tp_pct is set twice", "profile.yaml:2"),
+        ),
+        ("- a", ("profile.yaml:1: expected keys and values",)),
+        ("a: [", ("profile.yaml is not YAML",)),
+        ("use_futures: false", ("profile.yaml:1: use_futures = false", "set use_futures: true")),
+        ("exits: {backstop_pct: 0.003}", ("exits.backstop_pct = 0.003", "must lie beyond sl_pct 0.005")),
+        ("venue: live\nstrategy: {name: exercise}", ("strategy.name = exercise", "refused on venue live")),
+        ("runner: {sends_max: 3, exit_sends_reserved: 3}", ("runner.sends_max = 3", "must be below")),
+        ("api_key: abc", ("profile.yaml:1: api_key: secrets do not belong", "BINANCE_API_KEY_FILE")),
+        ("exits: {apiSecret: abc}", ("secrets do not belong",)),
+        ("extends: nowhere.yaml", ("extends", "nowhere.yaml", "cannot be read", "profile.yaml")),
+        ("extends: profile.yaml", ("extends goes round",)),
+        ("extends: [a, b]", ("must be the name of one file",)),
+    ],
+)
+def test_a_refusal_names_file_key_value_and_range(write: Write, text: str, parts: tuple[str, ...]) -> None:
+    said = refusal(write(text))
+    for part in parts:
+        assert part in said
+    assert "abc" not in said  # Not even of a secret in the wrong place.
+
+
+def test_all_mistakes_are_told_at_once(write: Write) -> None:
+    said = refusal(write("leverage: 0\nexits: {tp_pct: 7}\n"))
+    assert "leverage = 0" in said
+    assert "exits.tp_pct = 7" in said
+
+
+def test_a_mistake_in_the_environment_names_the_variable() -> None:
+    assert "AURORA__EXITS__TPPCT: exits.tppct is not a key; did you mean exits.tp_pct?" in refusal(
+        None, AURORA__EXITS__TPPCT="1"
+    )
+    assert "AURORA_MAX_CONCURRENT: governance.max_concurrent_positions = 'many'" in refusal(
+        None, AURORA_MAX_CONCURRENT="many"
+    )
+
+
+def test_numbers_are_read_as_people_write_them(write: Write) -> None:
+    text = (
+        "exits: {tp_pct: 1e-3, sl_pct: .002}\njournal: {root: on}\ngovernance: {order_notional_max: 1_000}\n"
+    )
+    config = load_config(write(text), environ={}).config
+    assert (config.aurora.exits.tp_pct, config.aurora.exits.sl_pct) == (0.001, 0.002)
+    assert config.journal.root == "on"
+    assert config.aurora.governance.order_notional_max == 1000
+
+
+def test_a_section_with_every_key_commented_out_is_fine(write: Write) -> None:
+    assert load_config(write("exits:\n  # tp_pct: 1\nleverage: 3\n"), environ={}).config.aurora.leverage == 3
+
+
+def test_configuration_does_not_change() -> None:
+    exits: Any = Config().aurora.exits
+    with pytest.raises(ValidationError):
+        exits.tp_pct = 0.5
+
+
+def test_a_fresh_state_directory_is_named_by_its_start(tmp_path: Path) -> None:
+    now = 1_763_000_000 * 1_000_000_000
+    first = fresh_state_dir(tmp_path, now)
+    assert first == tmp_path / "paper" / "20251113T021320Z"
+    first.mkdir(parents=True)
+    assert fresh_state_dir(tmp_path, now) == tmp_path / "paper" / "20251113T021320Z-2"
