@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from aurora.model.numbers import NO_PRICE, NO_QTY, NO_QUOTE, ZERO, Price, Qty, Quote, divide
+from aurora.model.numbers import CONTEXT, NO_PRICE, NO_QTY, NO_QUOTE, ZERO, Price, Qty, Quote
 from aurora.model.order import Side
 
 
@@ -28,13 +28,15 @@ class Position:
 
     def after(self, side: Side, price: Price, qty: Qty) -> "Position":
         """The position once this trade is booked; a trade through zero is a close and an open."""
-        total = Qty(self.qty + qty * side.sign)
+        c = CONTEXT
+        held = c.abs(self.qty)
+        total = Qty(c.add(self.qty, c.multiply(qty, side.sign)))
         if self.qty * side.sign >= ZERO:
-            paid = abs(self.qty) * self.entry + qty * price
-            return replace(self, qty=total, entry=Price(divide(paid, abs(total))))
-        closed = min(abs(self.qty), qty)
-        direction = 1 if self.qty > ZERO else -1
-        realized = Quote(self.realized + (price - self.entry) * closed * direction)
+            paid = c.add(c.multiply(held, self.entry), c.multiply(qty, price))
+            return replace(self, qty=total, entry=Price(c.divide(paid, c.abs(total))))
+        closed = min(held, qty)
+        gain = c.multiply(c.multiply(c.subtract(price, self.entry), closed), -side.sign)
+        realized = Quote(c.add(self.realized, gain))
         if total * self.qty > ZERO:
             return replace(self, qty=total, realized=realized)
         return replace(self, qty=total, entry=price if total else NO_PRICE, realized=realized)
