@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from decimal import Decimal
 
 from aurora.model.commands import CancelOrder, Command, Lane, QueryOrder, SubmitOrder
 from aurora.model.control import Heartbeat
 from aurora.model.events import Event
-from aurora.model.facts import DurableFact, Fact
+from aurora.model.facts import DurableFact, Fact, OrderMoved
 from aurora.model.gate import Approved
 from aurora.model.market import BookTicker
 from aurora.model.numbers import MILLISECOND, Nanos, Qty
-from aurora.model.order import Namespace, OrderIntent, OrderKey, OrderType, Role, Side
+from aurora.model.order import Namespace, OrderIntent, OrderKey, OrderStatus, OrderType, Role, Side
 from aurora.model.step import Step
 from skalp_bot.ports import JournalError
 
@@ -197,3 +198,22 @@ async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
         for task in asyncio.all_tasks():
             if task is not asyncio.current_task():
                 task.cancel()
+
+
+def moved(client_id: str, status: OrderStatus) -> OrderMoved:
+    values: dict[str, object] = {
+        "key": OrderKey(namespace=Namespace.REGULAR, client_id=client_id),
+        "status": status,
+        "filled": Qty(Decimal(0)),
+        "booked": Qty(Decimal(0)),
+        "cost": Decimal(0),
+        "exchange_id": "",
+        "signed_at": None,
+        "unknown_since": None,
+        "listed": False,
+        "code": 0,
+        "why": "",
+        "at": Nanos(0),
+    }
+    known = {item.name for item in fields(OrderMoved)}
+    return OrderMoved(**{name: value for name, value in values.items() if name in known})  # type: ignore[arg-type] # Named by the class itself.

@@ -8,13 +8,13 @@ from aurora.model.events import Event
 from aurora.model.market import BookTicker
 from aurora.model.numbers import MILLISECOND, NEVER, SECOND, Nanos
 from aurora.model.step import Step
-from skalp_bot.ports import Clock, Emit, Journal
+from skalp_bot.ports import Clock, Emit, Journal, Ticket
 from skalp_bot.runner.histogram import Histogram
 from skalp_bot.runner.inbox import Inbox
 from skalp_bot.runner.outbox import Outbox
 
-BEAT = 100 * MILLISECOND
-GAP_WORTH_TELLING = 250 * MILLISECOND
+BEAT_MS = 100
+GAP_WORTH_TELLING = 150 * MILLISECOND  # Beyond the beat itself.
 GAP_THAT_DROPS = SECOND
 IN_A_ROW = 32
 
@@ -46,6 +46,7 @@ class Loop:
     ) -> None:
         self.tick_to_decision = Histogram()
         self.steps = 0
+        self.last_ticket: Ticket | None = None  # Durable when everything before it is.
         self._engine = engine
         self._inbox = inbox
         self._outbox = outbox
@@ -76,7 +77,7 @@ class Loop:
             cause_at = event.ts_recv
             self.tick_to_decision.add(self._clock.now() - cause_at)
         if step.durable:
-            ticket = self._journal.append(step)
+            self.last_ticket = ticket = self._journal.append(step)
             if step.commands:
                 self._outbox.put(step, ticket, cause_at)
         for projection in self._projections:
@@ -87,8 +88,9 @@ class Loop:
 class Pulse:
     """Time passing: a Heartbeat every 100 ms, and the loop's silences measured."""
 
-    def __init__(self, *, clock: Clock, emit: Emit, outbox: Outbox) -> None:
+    def __init__(self, *, clock: Clock, emit: Emit, outbox: Outbox, beat_ms: int = BEAT_MS) -> None:
         self.gap_max = 0
+        self._beat_ms = beat_ms
         self._clock = clock
         self._emit = emit
         self._outbox = outbox
@@ -96,10 +98,10 @@ class Pulse:
     async def run(self) -> None:
         last = self._clock.monotonic()
         while True:
-            await self._clock.sleep(BEAT / SECOND)
+            await self._clock.sleep(self._beat_ms / 1_000)
             now = self._clock.monotonic()
             silence, last = now - last, now
-            gap = silence if silence > GAP_WORTH_TELLING else 0
+            gap = silence if silence > GAP_WORTH_TELLING + self._beat_ms * MILLISECOND else 0
             self.gap_max = max(self.gap_max, gap)
             if gap > GAP_THAT_DROPS:
                 self._outbox.drop_entries(f"the loop was silent for {gap / SECOND:.2f} s")

@@ -1,0 +1,156 @@
+"""What a run shows while it runs: log lines for machines, a live table on a terminal."""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from aurora.model.step import Step
+from skalp_bot.ports import Clock
+from skalp_bot.runner.lines import Line, Lines, headed
+from skalp_bot.runner.text import scrubbed
+
+LINES_WAITING = 10_000
+REDRAW_EVERY_S = 0.25
+CLOSE_WAIT_S = 2.0
+
+
+class Log:
+    """JSON lines to a file descriptor, written off the loop: a blocked reader costs lines, never a trade."""
+
+    def __init__(self, *, clock: Clock, handle: int) -> None:
+        self.dropped = 0
+        self._clock = clock
+        self._handle = handle
+        self._lines = Lines()
+        self._waiting: deque[bytes] = deque()
+        self._writing = False
+        self._dead = False
+
+    def see(self, step: Step, /) -> None:
+        for line in self._lines.of(step):
+            self._put(line)
+
+    def say(self, event: str, *, level: str = "info", **fields: Any) -> None:
+        """A line of the shell's own."""
+        shown = {key: scrubbed(value) if isinstance(value, str) else value for key, value in fields.items()}
+        self._put(headed(self._clock.now(), 0, {"event": event, "level": level, **shown}))
+
+    async def close(self) -> None:
+        """Write what is waiting; gives a blocked reader two seconds."""
+        for _ in range(int(CLOSE_WAIT_S / 0.01)):
+            if not self._writing:
+                return
+            await self._clock.sleep(0.01)
+
+    def _put(self, line: Line) -> None:
+        if self._dead or len(self._waiting) >= LINES_WAITING:
+            self.dropped += 1
+            return
+        self._waiting.append(orjson.dumps(line, default=str) + b"\n")
+        if not self._writing:
+            self._write()
+
+    def _write(self) -> None:
+        self._writing = True
+        text = b"".join(self._waiting)
+        self._waiting.clear()
+        done = asyncio.get_running_loop().run_in_executor(None, write_all, self._handle, text)
+        done.add_done_callback(self._written)
+
+    def _written(self, done: "asyncio.Future[bool]") -> None:
+        self._writing = False
+        if done.cancelled() or not done.result():
+            self._dead = True  # Nobody reads any more; trading goes on.
+            self.dropped += len(self._waiting)
+            self._waiting.clear()
+        elif self._waiting:
+            self._write()
+
+
+def write_all(handle: int, text: bytes) -> bool:
+    """False when nobody can read it any more."""
+    view = memoryview(text)
+    try:
+        while view:
+            view = view[os.write(handle, view) :]
+    except OSError:
+        return False
+    return True
+
+
+class Screen:
+    """Redraws a table four times a second, off the loop."""
+
+    def __init__(self, *, clock: Clock, view: Callable[[], dict[str, Any]], console: Console) -> None:
+        self._clock = clock
+        self._view = view
+        self._console = console
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        live = Live(console=self._console, auto_refresh=False, transient=False)
+        live.start()
+        try:
+            while True:
+                shown = self._view()
+                await loop.run_in_executor(None, live.update, drawn(shown))
+                await loop.run_in_executor(None, live.refresh)
+                await self._clock.sleep(REDRAW_EVERY_S)
+        finally:
+            live.update(drawn(self._view()), refresh=True)
+            live.stop()
+
+
+STATE_COLOURS = {"ACTIVE": "green", "REDUCING": "yellow", "HALTED": "red"}
+
+
+def drawn(view: dict[str, Any]) -> Group:
+    """The status as people see it: who may trade, what is held, what was decided last and why."""
+    trading = view["trading"]
+    head = Text.assemble(
+        (trading["state"], f"bold {STATE_COLOURS.get(trading['state'], 'white')}"),
+        f" {trading['halt_id']} {trading['reason']}".rstrip(),
+        f"  |  {view['venue']} {view['strategy']}, {'ready' if view['ready'] else 'starting'}",
+        f"  |  equity {view['equity']} {view['quote_asset']}",
+        f"  |  realised {view['realized']}, fees {view['fees']}",
+        f"  |  {view['counters']['fills']} fills, {view['counters']['round_trips']} round trips",
+    )
+    table = Table(expand=True)
+    for name in ("symbol", "bid / ask", "position", "entry", "stop", "PnL", "phase", "last decision"):
+        table.add_column(name, no_wrap=name != "last decision")
+    for row in view["symbols"]:
+        held, bracket = row["position"], row["bracket"]
+        listed = "" if bracket is None else (" listed" if bracket["stop_listed"] else " NOT LISTED")
+        table.add_row(
+            row["symbol"],
+            f"{row['bid']:g} / {row['ask']:g}",
+            held["qty"] if held else "flat",
+            held["entry"] if held else "",
+            f"{bracket['stop']}{listed}" if bracket else "",
+            f"{held['unrealized']:+.2f}" if held else "",
+            bracket["phase"] if bracket else "",
+            row["last_decision"],
+        )
+    tail = Text("\n".join(alert["message"] for alert in view["alerts"][-3:]), style="yellow")
+    return Group(head, table, tail)
+
+
+def opening_words(
+    *, venue: str, strategy: str, symbols: tuple[str, ...], state_dir: str, log: str
+) -> tuple[str, ...]:
+    """The first lines a person reads: what is happening, and where to look."""
+    return (
+        f"skalp-bot: strategy {strategy} on {', '.join(symbols)}, venue {venue}.",
+        f"State (journal, lock, control socket): {state_dir}",
+        f"Log: {log}",
+        f"Look:  skalp-bot status --state-dir {state_dir}   (positions, orders, gates, why-not, ledger)",
+        f"Stop:  Ctrl-C leaves positions protected; skalp-bot flatten --state-dir {state_dir} closes them.",
+    )

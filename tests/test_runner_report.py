@@ -1,0 +1,293 @@
+import json
+from decimal import Decimal
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aurora.model.account import AccountSnapshot, BalanceView
+from aurora.model.bracket import Bracket, Phase
+from aurora.model.control import DecodeFailed as Unread
+from aurora.model.control import Stream, TradingState
+from aurora.model.drift import Drift, DriftKind, DriftRecord
+from aurora.model.events import AccountUpdate, Event, OrderAcked, OrderRefused, OrderUnknown
+from aurora.model.facts import (
+    BracketSet,
+    DriftSeen,
+    Fact,
+    FillBooked,
+    FlowBooked,
+    IntentDenied,
+    ProtectionGap,
+    TradingStateChanged,
+    WalletOpened,
+)
+from aurora.model.fill import CashFlow, Fill, FlowKind
+from aurora.model.gate import Denied, GateReason
+from aurora.model.numbers import SECOND, Nanos, Price, Qty, Quote
+from aurora.model.order import Namespace, OrderKey, OrderStatus, Side
+from skalp_bot.runner.lines import Lines
+from skalp_bot.runner.report import Opening, Report, money, write_report
+from skalp_bot.runner.text import clock_text, scrubbed
+from tests.runner_kit import beat, moved, step, submit, tick
+
+FIELDS = {
+    "ticks", "ticks_conflated", "signals", "decisions", "orders", "fills", "round_trips", "realized_pnl",
+    "fees",
+    "funding", "reconciliations", "drift", "wallet", "unprotected_seconds_max", "trading_state", "errors",
+}  # fmt: skip
+KEY = OrderKey(namespace=Namespace.REGULAR, client_id="ska1-1-1-0E")
+
+
+def report(wallet: str | None = None) -> Report:
+    opening = Opening(wallet=None if wallet is None else Decimal(wallet), trading=TradingState.ACTIVE)
+    return Report(quote_asset="USDT", opening=opening)
+
+
+def seen(fold: Report, *facts: Fact, event: Event | None = None) -> Report:
+    fold.see(step(facts=facts, event=event))
+    return fold
+
+
+def fill(number: int, realized: str = "0", fee: str = "0", asset: str = "USDT") -> FillBooked:
+    return FillBooked(
+        fill=Fill(
+            symbol="BTCUSDT",
+            trade_id=number,
+            client_id="c",
+            exchange_id="1",
+            side=Side.BUY,
+            price=Price(Decimal(1)),
+            qty=Qty(Decimal(1)),
+            fee=Quote(Decimal(fee)),
+            fee_asset=asset,
+            realized=Quote(Decimal(realized)),
+            maker=False,
+            ts_event=Nanos(0),
+            ts_recv=Nanos(0),
+        )
+    )
+
+
+def flow(kind: FlowKind, amount: str, *, told_before: bool = False) -> FlowBooked:
+    return FlowBooked(
+        flow=CashFlow(
+            kind=kind,
+            asset="USDT",
+            amount=Quote(Decimal(amount)),
+            symbol="",
+            label="X",
+            flow_id="",
+            ts_event=Nanos(0),
+            ts_recv=Nanos(0),
+        ),
+        told_before=told_before,
+    )
+
+
+def look(wallet: str, *, symbol: str | None = None) -> AccountSnapshot:
+    balance = BalanceView(asset="USDT", wallet=Quote(Decimal(wallet)), available=Quote(Decimal(wallet)))
+    return AccountSnapshot(
+        symbol=symbol,
+        positions=(),
+        orders=(),
+        algo_orders=(),
+        balances=(balance,),
+        requested_at=Nanos(0),
+        ts_recv=Nanos(0),
+    )
+
+
+def bracket(*, naked_since: int | None) -> BracketSet:
+    one = Price(Decimal(1))
+    return BracketSet(
+        bracket=Bracket(
+            symbol="BTCUSDT",
+            epoch=1,
+            side=Side.BUY,
+            phase=Phase.NAKED if naked_since is not None else Phase.GUARDED,
+            qty=Qty(Decimal(1)),
+            entry=one,
+            stop=one,
+            initial_stop=one,
+            take_profit=None,
+            backstop=one,
+            opened_at=Nanos(0),
+            naked_since=None if naked_since is None else Nanos(naked_since),
+        ),
+        cue="X",
+    )
+
+
+def drift(*, repaired: bool, subject: str = "BTCUSDT") -> DriftSeen:
+    difference = Drift(kind=DriftKind.POSITION_QTY, subject=subject, symbol="BTCUSDT", ours="1", theirs="2")
+    return DriftSeen(
+        record=DriftRecord(
+            drift=difference, found_at=Nanos(1), repaired_at=Nanos(2) if repaired else None, repair=""
+        )
+    )
+
+
+def test_every_promised_field_is_there_from_the_start() -> None:
+    assert report().numbers().keys() >= FIELDS
+
+
+def test_every_cent_of_the_wallet_has_a_cause() -> None:
+    fold = seen(report(), WalletOpened(asset="USDT", wallet=Quote(Decimal(1_000)), at=Nanos(0)))
+    seen(fold, fill(1, fee="0.4"), fill(2, realized="-7.31", fee="0.39"), fill(3, fee="0.01", asset="BNB"))
+    seen(fold, flow(FlowKind.FUNDING, "-0.05"), flow(FlowKind.TRANSFER, "50"))
+    seen(fold, flow(FlowKind.FUNDING, "-0.05", told_before=True))
+    seen(fold, event=look("1041.85"))
+    assert fold.wallet() == {"start": "1000", "end": "1041.85", "explained": "41.85", "residual": "0"}
+    assert (fold.numbers()["fees"], fold.numbers()["realized_pnl"]) == ("0.79", "-7.31")
+
+
+def test_a_cent_without_a_cause_is_a_residual() -> None:
+    fold = seen(report("1000"), fill(1, realized="5"), event=look("1005.01"))
+    assert fold.wallet()["residual"] == "0.01"
+
+
+def test_a_restart_begins_with_the_wallet_of_the_books() -> None:
+    fold = seen(report("990.5"), event=look("990.5"))
+    assert fold.wallet()["start"] == "990.5"
+    assert fold.wallet()["residual"] == "0"
+
+
+def test_the_wallet_ends_where_the_exchange_last_said() -> None:
+    update = AccountUpdate(
+        reason="ORDER",
+        wallets=(("USDT", Quote(Decimal("7.5"))),),
+        flows=(),
+        positions=(),
+        ts_event=Nanos(0),
+        ts_recv=Nanos(0),
+    )
+    fold = seen(report("7.5"), event=look("9"))
+    assert seen(fold, event=update).wallet()["end"] == "7.5"
+
+
+def test_an_order_is_unknown_until_its_fate_is_told() -> None:
+    fold = seen(report(), moved("a", OrderStatus.UNKNOWN), moved("b", OrderStatus.UNKNOWN))
+    assert fold.orders_unknown == 2
+    seen(fold, moved("a", OrderStatus.FILLED), moved("b", OrderStatus.DEAD))
+    assert fold.orders_unknown == 0
+
+
+def test_sent_orders_are_those_the_wire_answered_or_swallowed() -> None:
+    fold = report()
+    at = Nanos(0)
+    seen(fold, event=OrderAcked(key=KEY, exchange_id="1", signed_at=at, ts_recv=at))
+    seen(fold, event=OrderRefused(key=KEY, code=-2019, why="", signed_at=at, ts_recv=at))
+    seen(fold, event=OrderUnknown(key=KEY, why="", signed_at=at, ts_recv=at))
+    assert fold.numbers()["orders"] == {"sent": 3, "acked": 1, "refused": 1, "unknown": 0}
+
+
+def test_the_longest_unprotected_time_counts_closed_and_open_gaps() -> None:
+    gap = ProtectionGap(symbol="BTCUSDT", epoch=1, since=Nanos(0), until=Nanos(SECOND), notional=Decimal(1))
+    fold = seen(report(), gap, event=beat(2 * SECOND))
+    assert fold.numbers()["unprotected_seconds_max"] == 1.0
+    seen(fold, bracket(naked_since=10 * SECOND), event=beat(10 * SECOND))
+    seen(fold, event=beat(14 * SECOND))
+    assert fold.numbers()["unprotected_seconds_max"] == 4.0
+    seen(fold, bracket(naked_since=None), event=beat(15 * SECOND))
+    assert fold.unprotected_max == SECOND
+
+
+def test_drift_is_open_until_repaired_and_found_once() -> None:
+    fold = seen(report(), drift(repaired=False), drift(repaired=False))
+    assert fold.numbers()["drift"] == {"found": 1, "repaired": 0, "open": 1}
+    seen(fold, drift(repaired=True), drift(repaired=True, subject="at once"))
+    assert fold.numbers()["drift"] == {"found": 2, "repaired": 2, "open": 0}
+
+
+def test_drift_left_open_by_the_last_process_stays_open() -> None:
+    left = drift(repaired=False).record.drift
+    fold = Report(
+        quote_asset="USDT", opening=Opening(wallet=None, trading=TradingState.HALTED, drifts=(left,))
+    )
+    assert fold.numbers()["drift"] == {"found": 0, "repaired": 0, "open": 1}
+    assert fold.numbers()["trading_state"] == "HALTED"
+
+
+def test_decisions_count_approvals_and_denials_by_reason() -> None:
+    intent = submit("e1").approved.intent
+    denied = Denied(intent=intent, reason=GateReason.SPREAD, observed=7.1, limit=5.0, checks=())
+    fold = seen(report(), *(IntentDenied(denied=denied, target=None, at=Nanos(0)) for _ in range(2)))
+    fold.see(step(submit("e1")))
+    assert fold.numbers()["decisions"] == {"approved": 1, "denied": {"SPREAD": 2}}
+
+
+def test_ticks_and_what_they_replaced_are_told_apart() -> None:
+    one = tick(100.0)
+    one.conflated = 4
+    fold = seen(report(), event=one)
+    assert (fold.numbers()["ticks"], fold.numbers()["ticks_conflated"]) == (1, 4)
+
+
+def test_errors_are_bounded_and_the_rest_is_counted() -> None:
+    fold = report()
+    for _ in range(150):
+        seen(fold, event=Unread(stream=Stream.USER, why="odd", ts_recv=Nanos(0)))
+    errors = fold.numbers()["errors"]
+    assert len(errors) == 101
+    assert errors[-1] == "... and 50 more"
+
+
+def test_a_report_is_whole_or_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "out.json"
+    write_report(path, {"a": 1})
+    write_report(path, report().numbers())
+    assert json.loads(path.read_text()).keys() >= FIELDS
+    assert [found.name for found in path.parent.iterdir()] == ["out.json"]
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=8, min_value=-1e9, max_value=1e9))
+def test_money_reads_plainly_and_loses_nothing(value: Decimal) -> None:
+    text = money(value)
+    assert Decimal(text) == value
+    assert "E" not in text
+    assert text != "-0"
+
+
+def test_a_refusal_is_told_once_in_ten_seconds_with_its_count() -> None:
+    lines = Lines()
+    denied = Denied(
+        intent=submit("e1").approved.intent, reason=GateReason.SPREAD, observed=7.1, limit=5.0, checks=()
+    )
+    told = []
+    for second in (1, 2, 3, 12):
+        fact = IntentDenied(denied=denied, target=None, at=Nanos(second * SECOND + 100 * SECOND))
+        told += list(lines.of(step(facts=(fact,))))
+    assert [line["event"] for line in told] == ["denied", "denied"]
+    assert told[1]["also_since_last_told"] == 2
+    assert (told[0]["observed"], told[0]["limit"]) == (7.1, 5.0)
+
+
+def test_a_bracket_is_told_when_its_phase_changes() -> None:
+    lines = Lines()
+    facts = (bracket(naked_since=1), bracket(naked_since=1), bracket(naked_since=None))
+    phases = [line["phase"] for line in lines.of(step(facts=facts))]
+    assert phases == ["NAKED", "GUARDED"]
+
+
+def test_a_halt_is_a_warning_that_names_its_id() -> None:
+    fact = TradingStateChanged(
+        state=TradingState.HALTED, halt_id="H1-1", by="anna", reason="news", flatten=False, at=Nanos(0)
+    )
+    (line,) = Lines().of(step(facts=(fact,), event=beat(SECOND)))
+    assert line["level"] == "warning"
+    assert (line["halt_id"], line["by"], line["reason"]) == ("H1-1", "anna", "news")
+    assert line["ts"] == "1970-01-01T00:00:01.000Z"
+
+
+def test_secrets_never_reach_a_line() -> None:
+    key = "a" * 64
+    text = scrubbed(f"GET /x?timestamp=1&signature={'f' * 64}&listenKey=abcDEF {key} apiKey=short")
+    assert key not in text
+    assert "abcDEF" not in text
+    assert "short" not in text
+    assert "timestamp=1" in text
+
+
+def test_never_reads_as_nothing() -> None:
+    assert clock_text(0) == ""
