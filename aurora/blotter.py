@@ -169,12 +169,14 @@ def moved(order: Order | None, fact: OrderMoved) -> Order:
         raise InvariantError(f"order {name} moved to {fact.status} and was never opened")
     if fact.status is not order.status and fact.status not in NEXT[order.status]:
         raise TransitionError(f"order {name} cannot go from {order.status} to {fact.status}")
-    if fact.filled < order.filled:
-        raise InvariantError(f"order {name} had filled {order.filled} and now {fact.filled}")
+    if fact.filled < order.filled or fact.booked < order.booked:
+        was, now = (order.filled, order.booked), (fact.filled, fact.booked)
+        raise InvariantError(f"order {name} cannot unfill: filled and booked were {was}, now {now}")
     return replace(
         order,
         status=fact.status,
         filled=fact.filled,
+        booked=fact.booked,
         cost=fact.cost,
         exchange_id=fact.exchange_id,
         signed_at=fact.signed_at,
