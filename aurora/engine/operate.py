@@ -1,0 +1,144 @@
+"""What is not the market: start-up, operators' verbs, streams coming and going, and the passing of time."""
+
+from typing import assert_never
+
+from aurora.engine import account
+from aurora.engine.books import ask_snapshot, check_told, mark_equity, read_income
+from aurora.engine.protect import protect
+from aurora.engine.pursue import leave_by_strategy, release_children
+from aurora.engine.trading import resume, set_state
+from aurora.engine.turn import Turn
+from aurora.model.control import Control, DecodeFailed, Heartbeat, Stream, StreamChanged, TradingState, Verb
+from aurora.model.events import LeverageChanged, MarginCalled, RequestFailed, Started
+from aurora.model.facts import CleanStop, EpochTaken, OrderForgotten
+from aurora.model.numbers import SECOND, Nanos
+from aurora.model.order import OrderStatus, OrderType
+
+NEWS_DUE = SECOND  # A market order never rests: without news of it the stream is not to be trusted.
+OUTCOME_DUE = 10 * SECOND  # The outbox answers long before; without it the order is unknown.
+KEEP_FINISHED = 600 * SECOND
+
+
+def started(turn: Turn, event: Started) -> None:
+    """A new process: what was in flight is unknown now, and nothing is decided before the first listing."""
+    if event.epoch <= turn.d.epoch:
+        raise ValueError(f"epoch {event.epoch} must be above the last one, {turn.d.epoch}")
+    turn.conclude(EpochTaken(epoch=event.epoch, at=turn.now))
+    turn.soft.started_at = turn.now
+    for parent in tuple(turn.d.parents.values()):
+        turn.end_parent(parent, "the process ended")
+    for order in turn.d.blotter.open_orders():
+        if order.status is OrderStatus.PENDING_NEW:
+            turn.move(order, OrderStatus.UNKNOWN, unknown_since=order.created_at, why="the process ended")
+    if event.halt_requested:
+        set_state(turn, TradingState.HALTED, by="start", reason="a halt was requested before the start")
+    turn.look_soon("start")
+
+
+def control(turn: Turn, event: Control) -> None:
+    match event.verb:
+        case Verb.PAUSE:
+            set_state(turn, TradingState.REDUCING, by=event.by, reason=event.reason)
+        case Verb.CANCEL:
+            account.cancel_entries(turn)
+        case Verb.HALT:
+            set_state(turn, TradingState.HALTED, by=event.by, reason=event.reason)
+            stop_entries(turn, "halt")
+        case Verb.FLATTEN:
+            set_state(turn, TradingState.HALTED, by=event.by, reason=event.reason, flatten=True)
+            stop_entries(turn, "flatten")
+        case Verb.RESUME:
+            resume(turn, halt_id=event.halt_id, by=event.by, reason=event.reason)
+        case Verb.RECONCILE:
+            turn.look_soon(f"asked by {event.by}")
+        case Verb.STOP:
+            turn.soft.stopping = True
+            stop_entries(turn, "stop")
+            turn.look_soon("the last look before the process ends")
+        case _:
+            assert_never(event.verb)
+
+
+def stop_entries(turn: Turn, why: str) -> None:
+    for parent in tuple(turn.d.parents.values()):
+        turn.end_parent(parent, why)
+    account.cancel_entries(turn)
+
+
+def stopped(turn: Turn) -> None:
+    turn.conclude(CleanStop(at=turn.now))
+
+
+def stream_changed(turn: Turn, event: StreamChanged) -> None:
+    turn.soft.up[event.stream] = event.up
+    if event.stream is Stream.USER and event.up:
+        for symbol in turn.config.symbols:
+            turn.list_trades(symbol, "the user stream is back")
+        turn.look_soon("the user stream is back")
+    if not event.up:
+        turn.alert("STREAM_DOWN", event.stream.value, event.why)
+
+
+def decode_failed(turn: Turn, event: DecodeFailed) -> None:
+    turn.alert("DECODE_FAILED", event.stream.value, event.why)
+    if event.stream is Stream.USER:
+        for symbol in turn.config.symbols:
+            turn.list_trades(symbol, "an account message could not be read")
+        turn.look_soon("an account message could not be read")
+
+
+def leverage_changed(turn: Turn, event: LeverageChanged) -> None:
+    if event.symbol in turn.config.symbols and event.leverage != turn.config.leverage:
+        reason = f"leverage of {event.symbol} is {event.leverage}, configured {turn.config.leverage}"
+        set_state(turn, TradingState.REDUCING, by="engine", reason=reason)
+
+
+def margin_called(turn: Turn, event: MarginCalled) -> None:
+    set_state(turn, TradingState.HALTED, by="engine", reason=f"margin call on {', '.join(event.symbols)}")
+
+
+def request_failed(turn: Turn, event: RequestFailed) -> None:
+    account.silent(turn)
+    if event.request == "RequestSnapshot" and event.subject == "":
+        turn.look_soon(f"the last look failed: {event.why}")
+
+
+def heartbeat(turn: Turn, event: Heartbeat) -> None:
+    """Deadlines, schedules and timers; everything that must happen although nobody spoke."""
+    if event.gap > SECOND:
+        turn.alert("LOOP_GAP", "loop", f"nothing ran for {event.gap / SECOND:.1f} s")
+        turn.look_soon("the loop had stopped")
+    for symbol in tuple(turn.d.brackets):
+        protect(turn, symbol)
+    chase_orders(turn)
+    if not turn.soft.stopping:
+        leave_by_strategy(turn)
+        release_children(turn)
+    check_told(turn)
+    ask_snapshot(turn)
+    if turn.now - turn.soft.marked_at >= SECOND:
+        mark_equity(turn)
+        read_income(turn)
+        forget(turn)
+
+
+def chase_orders(turn: Turn) -> None:
+    """Unknown orders are asked about, overdue ones become unknown, and so is a silence no order has."""
+    for order in turn.d.blotter.open_orders():
+        if order.status is OrderStatus.PENDING_NEW and turn.now - order.created_at > OUTCOME_DUE:
+            turn.move(order, OrderStatus.UNKNOWN, unknown_since=turn.now, why="no outcome arrived")
+        elif order.status is OrderStatus.UNKNOWN or (
+            order.intent.type is OrderType.MARKET and turn.now - order.updated_at > NEWS_DUE
+        ):
+            turn.query(order)
+
+
+def forget(turn: Turn) -> None:
+    """Finished orders of positions that are over leave the books; the journal keeps them."""
+    for key in turn.d.blotter.finished_older_than(Nanos(turn.now - KEEP_FINISHED)):
+        order = turn.d.blotter.get(key)
+        if order is None:
+            continue
+        bracket = turn.d.brackets.get(order.intent.symbol)
+        if bracket is None or bracket.epoch != order.position_epoch:
+            turn.conclude(OrderForgotten(key=order.key))

@@ -1,0 +1,326 @@
+"""Keeps every position behind a stop the exchange lists, or ends it; first in every step."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from aurora.engine.turn import Turn
+from aurora.execution.bracket import Cue, advance, covered, stop_hit, target_hit, tightened
+from aurora.execution.exits import exit_intents, stop_intent
+from aurora.execution.levels import levels
+from aurora.model.bracket import Bracket, Phase
+from aurora.model.facts import BracketRemoved, BracketSet, ProtectionGap, RoundTripClosed
+from aurora.model.market import BookTicker
+from aurora.model.numbers import MILLISECOND, NEVER, SECOND, Qty
+from aurora.model.order import LIVE, Order, OrderStatus, Role
+from aurora.model.position import Position
+
+EXIT_AGAIN_MIN = 200 * MILLISECOND
+EXIT_ANSWER_WAIT = SECOND  # An exit that was accepted and has not filled: asked about before the next.
+STOP_AGAIN = 500 * MILLISECOND
+STOPS_TRIED_MAX = 5
+GRACE_AFTER_SILENCE = SECOND
+WOULD_TRIGGER = -2021
+REFUSED_FOR_GOOD = (-4045, -4120, -4006, -4007, -4210, -4211)
+HELD = (Phase.NAKED, Phase.GUARDED, Phase.FREE)
+
+
+def on_tick(turn: Turn, tick: BookTicker) -> None:
+    """Local exits act first: stops against the worst mid since the last step, targets against the latest."""
+    bracket = turn.d.brackets.get(tick.symbol)
+    if bracket is None or bracket.phase not in HELD:
+        return
+    if stop_hit(bracket, tick.mid_low, tick.mid_high):
+        begin_exit(turn, bracket, "STOP_LOSS")
+    elif target_hit(bracket, (tick.bid + tick.ask) / 2):
+        begin_exit(turn, bracket, "TAKE_PROFIT")
+
+
+def protect(turn: Turn, symbol: str) -> None:
+    """Bring the bracket of one symbol up to date with its position and orders, then act on it."""
+    position = turn.d.ledger.position(symbol)
+    bracket = turn.d.brackets.get(symbol)
+    if bracket is None or (bracket.phase is Phase.CLOSED and not position.flat):
+        if position.flat:
+            return
+        bracket = adopt(turn, position, bracket)
+        if bracket is None:
+            return
+    bracket = settle(turn, bracket, position)
+    match bracket.phase:
+        case Phase.ENTERING:
+            entry_over(turn, bracket)
+        case Phase.NAKED | Phase.GUARDED | Phase.FREE:
+            guard(turn, bracket)
+        case Phase.CLOSING:
+            press(turn, bracket)
+        case Phase.CLOSED:
+            sweep(turn, bracket)
+
+
+def put(turn: Turn, bracket: Bracket, cue: Cue) -> Bracket:
+    """Advance the bracket and close the protection gap when the cue ends one."""
+    moved = advance(bracket, cue, turn.now)
+    if bracket.naked_since is not None and moved.naked_since is None:
+        turn.conclude(
+            ProtectionGap(
+                symbol=bracket.symbol,
+                epoch=bracket.epoch,
+                since=bracket.naked_since,
+                until=turn.now,
+                notional=bracket.qty * bracket.entry,
+            )
+        )
+    turn.conclude(BracketSet(bracket=moved, cue=cue.value))
+    return moved
+
+
+def adopt(turn: Turn, position: Position, old: Bracket | None) -> Bracket | None:
+    """A position without a bracket (taken over, or grown after its bracket closed) gets one at once."""
+    instrument = turn.d.instruments.get(position.symbol)
+    side = position.side
+    if instrument is None or side is None:
+        turn.alert("UNPROTECTED", position.symbol, "a position on a symbol whose filters are not known")
+        return None
+    at = levels(side, position.entry, turn.config.exits, instrument)
+    epoch = turn.d.position_epochs.get(position.symbol, 0) + 1
+    turn.alert("ADOPTED", position.symbol, f"position {position.qty} had no bracket; it is protected now")
+    if old is not None:
+        turn.conclude(BracketRemoved(symbol=old.symbol, epoch=old.epoch, at=turn.now))
+    bracket = Bracket(
+        symbol=position.symbol,
+        epoch=epoch,
+        side=side,
+        phase=Phase.ENTERING,
+        qty=Qty(Decimal(0)),
+        entry=position.entry,
+        stop=at.stop,
+        initial_stop=at.stop,
+        take_profit=at.take_profit,
+        backstop=at.backstop,
+        opened_at=turn.now,
+    )
+    turn.conclude(BracketSet(bracket=bracket, cue="ADOPTED"))
+    return bracket
+
+
+def settle(turn: Turn, bracket: Bracket, position: Position) -> Bracket:
+    """Follow the position: growth, shrinkage, flatness, and whether the exchange lists cover for it."""
+    if bracket.phase is Phase.CLOSED:
+        return bracket
+    if not position.flat and position.side is not bracket.side:
+        # The position turned over; what remains is another position.
+        closed = put(turn, close(turn, bracket), Cue.FLAT)
+        adopted = adopt(turn, position, closed)
+        return settle(turn, adopted, position) if adopted is not None else closed
+    held = Qty(abs(position.qty))
+    if held > bracket.qty:
+        bracket = put(turn, grown(turn, bracket, position), Cue.FILLED)
+    elif position.flat and bracket.qty > 0:
+        return put(turn, close(turn, bracket), Cue.FLAT)
+    elif held < bracket.qty:
+        bracket = put(turn, replace(bracket, qty=held), Cue.REDUCED)
+    if bracket.phase is Phase.ENTERING:
+        return bracket
+    safe = covered(turn.d.blotter.of_position(bracket.symbol, bracket.epoch), bracket, bracket.qty)
+    if safe and (bracket.naked_since is not None or bracket.phase is Phase.NAKED):
+        return put(turn, bracket, Cue.COVERED)
+    if not safe and bracket.naked_since is None:
+        return put(turn, bracket, Cue.UNCOVERED)
+    return bracket
+
+
+def grown(turn: Turn, bracket: Bracket, position: Position) -> Bracket:
+    """Levels follow the average entry; the stop only ever tightens."""
+    instrument = turn.d.instruments[bracket.symbol]
+    at = levels(bracket.side, position.entry, turn.config.exits, instrument)
+    stop = at.stop if tightened(bracket, Qty(at.stop)) else bracket.stop
+    return replace(
+        bracket,
+        qty=Qty(abs(position.qty)),
+        entry=position.entry,
+        stop=stop,
+        initial_stop=bracket.initial_stop if bracket.qty else stop,
+        take_profit=at.take_profit,
+    )
+
+
+def close(turn: Turn, bracket: Bracket) -> Bracket:
+    """The round trip ends; what its orders still rest is swept next."""
+    turn.conclude(
+        RoundTripClosed(
+            symbol=bracket.symbol,
+            epoch=bracket.epoch,
+            realized=bracket.realized,
+            fees=bracket.fees,
+            exit_reason=bracket.exit_reason or "EXCHANGE_STOP",
+            opened_at=bracket.opened_at,
+            at=turn.now,
+        )
+    )
+    return replace(bracket, closed_at=turn.now)
+
+
+def entry_over(turn: Turn, bracket: Bracket) -> None:
+    """An entry that ended without a fill leaves nothing to protect."""
+    orders = turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
+    working = any(order.open or order.filled > order.booked for order in orders)
+    parent = any(p.symbol == bracket.symbol and not p.done for p in turn.d.parents.values())
+    if working or parent:
+        return
+    put(turn, replace(bracket, closed_at=turn.now), Cue.FLAT)
+    turn.conclude(BracketRemoved(symbol=bracket.symbol, epoch=bracket.epoch, at=turn.now))
+
+
+def guard(turn: Turn, bracket: Bracket) -> None:
+    """See to both stops; end the position when they cannot be had in time."""
+    if turn.d.trading.flatten:
+        begin_exit(turn, bracket, "FLATTEN")
+        return
+    if turn.soft.first_look_at == NEVER:
+        return  # Nothing is decided on memory alone; the first listing is already asked for.
+    orders = turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
+    if any(order.code == WOULD_TRIGGER and stopping(order) for order in orders):
+        begin_exit(turn, bracket, "STOP_WOULD_TRIGGER")
+        return
+    if bracket.phase is Phase.NAKED and deadline_passed(turn, bracket):
+        begin_exit(turn, bracket, "NAKED_DEADLINE")
+        return
+    keep_stops(turn, bracket)
+
+
+def stopping(order: Order) -> bool:
+    return order.intent.role in (Role.STOP, Role.BACKSTOP)
+
+
+def deadline_passed(turn: Turn, bracket: Bracket) -> bool:
+    """The deadline runs while the exchange answers; after a silence its first answer starts a grace."""
+    if bracket.naked_since is None:
+        return False
+    limit = int(turn.config.exits.naked_deadline_s * SECOND)
+    naked = turn.now - bracket.naked_since
+    if naked < limit:
+        return False
+    turn.alert(
+        "NAKED", bracket.symbol, f"no listed stop for {naked / SECOND:.1f} s, limit {limit / SECOND} s"
+    )
+    if turn.soft.silent_since is not None:
+        return False
+    return turn.now - max(turn.soft.first_look_at, turn.soft.returned_at) >= GRACE_AFTER_SILENCE
+
+
+def keep_stops(turn: Turn, bracket: Bracket) -> None:
+    """The backstop once per position; the working stop at the present level and quantity, new before old."""
+    mine = turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
+    working = [order for order in mine if order.open and order.intent.role is Role.STOP]
+    backstops = [order for order in mine if order.open and order.intent.role is Role.BACKSTOP]
+    fit = [order for order in working if fits(order, bracket)]
+    listed = [order for order in fit if order.listed]
+    if listed:
+        for order in working:
+            if order is not listed[0] and order.status is not OrderStatus.PENDING_NEW:
+                turn.cancel(order)
+    unlisted = [order for order in (*working, *backstops) if not order.listed and order.status in LIVE]
+    if unlisted:
+        turn.list_stops(bracket.symbol, "a stop is accepted and not yet listed")
+    needs = []
+    if turn.config.exits.backstop and not usable(backstops) and not refused_often(mine, Role.BACKSTOP):
+        needs.append(Role.BACKSTOP)
+    if not usable(fit):
+        needs.append(Role.STOP)
+    again = STOP_AGAIN if bracket.stops_tried else turn.config.exits.stop_resize_ms * MILLISECOND
+    if not needs or turn.now - bracket.stop_tried_at < again:
+        return
+    spread = turn.soft.market.of(bracket.symbol).spread
+    tried = replace(bracket, stops_tried=bracket.stops_tried + 1, stop_tried_at=turn.now)
+    turn.conclude(BracketSet(bracket=tried, cue="STOP_SENT"))
+    instrument = turn.d.instruments[bracket.symbol]
+    for role in needs:
+        intent = stop_intent(role, bracket, turn.config.exits, instrument, spread)
+        turn.reduce(intent, epoch=bracket.epoch)
+
+
+def fits(order: Order, bracket: Bracket) -> bool:
+    return order.intent.level == bracket.stop and order.remaining == bracket.qty
+
+
+def usable(orders: list[Order]) -> bool:
+    """Whether one of them rests or may yet be answered; one that went missing is not waited for."""
+    return any(
+        order.status is OrderStatus.PENDING_NEW or (order.status in LIVE and order.unknown_since is None)
+        for order in orders
+    )
+
+
+def refused_often(orders: tuple[Order, ...], role: Role) -> bool:
+    """A backstop the exchange keeps refusing is left to the working stop and the deadline."""
+    refused = [o for o in orders if o.intent.role is role and o.status is OrderStatus.REJECTED]
+    return len(refused) >= STOPS_TRIED_MAX or any(o.code in REFUSED_FOR_GOOD for o in refused)
+
+
+def begin_exit(turn: Turn, bracket: Bracket, reason: str) -> None:
+    """Send the market exit; the resting stops stay until the exchange reports flat."""
+    for parent in [p for p in turn.d.parents.values() if p.symbol == bracket.symbol]:
+        turn.end_parent(parent, f"exit: {reason}")
+    for order in turn.d.blotter.open_orders(bracket.symbol):
+        if order.intent.role is Role.ENTRY and order.status is not OrderStatus.PENDING_NEW:
+            turn.cancel(order)
+    send_exit(turn, replace(bracket, exit_reason=reason))
+
+
+def send_exit(turn: Turn, bracket: Bracket) -> None:
+    sent = put(turn, bracket, Cue.EXIT_SENT)
+    mark = turn.price(bracket.symbol) or None
+    exits = [
+        order
+        for order in turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
+        if order.intent.role is Role.EXIT
+    ]
+    last_code = exits[-1].code if exits else 0
+    for intent in exit_intents(sent, turn.d.instruments.get(bracket.symbol), last_code=last_code, mark=mark):
+        turn.reduce(intent, epoch=bracket.epoch)
+
+
+def press(turn: Turn, bracket: Bracket) -> None:
+    """Try the exit again, paced, until the exchange reports flat; an unknown exit is not waited for."""
+    pace = max(EXIT_AGAIN_MIN, int(SECOND / turn.config.exits.exit_tries_per_s))
+    since = turn.now - bracket.exit_tried_at
+    if since < pace:
+        return
+    exits = [
+        order
+        for order in turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
+        if order.intent.role is Role.EXIT and order.open
+    ]
+    waiting = [order for order in exits if order.status is not OrderStatus.UNKNOWN]
+    if waiting and since < EXIT_ANSWER_WAIT:
+        return
+    for order in waiting:
+        if order.status in LIVE:
+            turn.query(order)
+    if waiting:
+        return
+    send_exit(turn, bracket)
+    if bracket.naked_since is not None:
+        keep_stops(turn, turn.d.brackets[bracket.symbol])
+
+
+def sweep(turn: Turn, bracket: Bracket) -> None:
+    """Flat: cancel what still rests of ours on the symbol, and call it gone only when a listing shows it."""
+    resting = [
+        o
+        for o in turn.d.blotter.open_orders(bracket.symbol)
+        if o.intent.reduces or o.intent.role is Role.ENTRY
+    ]
+    for order in resting:
+        if order.status is OrderStatus.UNKNOWN:
+            turn.query(order)
+        elif order.status is not OrderStatus.PENDING_NEW:
+            turn.cancel(order)
+    if resting:
+        return
+    ended = [o for o in turn.d.blotter.of_position(bracket.symbol, bracket.epoch) if o.intent.role.protective]
+    gone_at = max((order.updated_at for order in ended), default=NEVER)
+    if ended and turn.soft.look(bracket.symbol).listed_at <= max(bracket.closed_at, gone_at):
+        turn.list_stops(bracket.symbol, "proof that no stop of ours is left")
+        return
+    turn.conclude(BracketRemoved(symbol=bracket.symbol, epoch=bracket.epoch, at=turn.now))

@@ -1,0 +1,362 @@
+"""An engine at a desk with a small honest exchange across the wire: stories feed it prices and accidents."""
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from aurora.config import AuroraConfig
+from aurora.engine import Engine
+from aurora.model.account import AccountSnapshot, BalanceView, OrderView, PositionView
+from aurora.model.commands import (
+    CancelOrder,
+    Command,
+    QueryOrder,
+    RequestIncome,
+    RequestSnapshot,
+    RequestTrades,
+    SubmitOrder,
+)
+from aurora.model.control import Heartbeat, Stream, StreamChanged
+from aurora.model.events import (
+    CancelAcked,
+    CancelFailed,
+    Event,
+    FeesLoaded,
+    IncomeListed,
+    InstrumentsLoaded,
+    OrderAcked,
+    OrderRefused,
+    OrderUnknown,
+    OrderUpdate,
+    QueryAnswered,
+    Started,
+    TradesListed,
+)
+from aurora.model.facts import Fact
+from aurora.model.fill import Fill
+from aurora.model.instrument import FeeRates, Instrument
+from aurora.model.market import BookTicker
+from aurora.model.numbers import MILLISECOND, SECOND, Nanos, Price, Qty, Quote
+from aurora.model.order import Namespace, OrderIntent, OrderKey, OrderStatus, OrderType, Role, Side
+from aurora.model.position import Position
+from aurora.model.step import Step
+from aurora.state import State
+
+D = Decimal
+START = Nanos(1_800_000_000 * SECOND)
+FEE = D("0.0005")
+
+CONFIG = AuroraConfig.model_validate(
+    {
+        "symbols": ["BTCUSDT"],
+        "leverage": 10,
+        "strategy": {"name": "exercise", "seed": 1, "exercise_every_s": 1.0, "exercise_hold_s": 600.0},
+        "sizing": {"risk_aversion": 10.0, "clip_max": 0.005},
+        "exits": {"tp_pct": 0.002, "sl_pct": 0.002},
+        "reconcile": {"interval_s": 10},
+    }
+)
+
+
+def btc() -> Instrument:
+    return Instrument(
+        symbol="BTCUSDT",
+        base_asset="BTC",
+        quote_asset="USDT",
+        trading=True,
+        tick_size=Price(D("0.10")),
+        price_min=Price(D("556.80")),
+        price_max=Price(D("4529764")),
+        step_size=Qty(D("0.001")),
+        qty_min=Qty(D("0.001")),
+        qty_max=Qty(D("1000")),
+        market_step_size=Qty(D("0.001")),
+        market_qty_min=Qty(D("0.001")),
+        market_qty_max=Qty(D("120")),
+        notional_min=Quote(D("50")),
+        multiplier_up=D("1.05"),
+        multiplier_down=D("0.95"),
+        market_take_bound=D("0.05"),
+        trigger_protect=D("0.05"),
+    )
+
+
+@dataclass
+class Venue:
+    """What an exchange would hold; answers commands at once, unless a story says otherwise."""
+
+    wallet: Decimal = field(default_factory=lambda: D("10000"))
+    position: Position = field(default_factory=lambda: Position(symbol="BTCUSDT"))
+    resting: dict[OrderKey, OrderIntent] = field(default_factory=dict)
+    seen: dict[OrderKey, OrderStatus] = field(default_factory=dict)
+    trades: list[Fill] = field(default_factory=list)
+    posts: list[OrderKey] = field(default_factory=list)
+    refuse: dict[Role, int] = field(default_factory=dict)  # Role -> code.
+    lose_ack: list[Role] = field(default_factory=list)  # Accepted, but the answer is lost; once each.
+    hold_fills: list[Role] = field(default_factory=list)  # Accepted, filled by the story.
+    mute: bool = False  # The user stream says nothing.
+    worst_sign: list[int] = field(default_factory=list)
+
+
+class Desk:
+    """Engine, venue and a clock that only the story moves."""
+
+    def __init__(self, config: AuroraConfig = CONFIG, venue: Venue | None = None) -> None:
+        self.config = config
+        self.venue = venue or Venue()
+        self.engine = Engine(config, State())
+        self.now = START
+        self.bid, self.ask = D("60000.0"), D("60000.1")
+        self.steps: list[Step] = []
+        self.tick_no = 0
+        self.pending: list[Command] = []
+        self.answering = False
+
+    # -- the story's verbs
+
+    def open(self, epoch: int = 1) -> "Desk":
+        """Start, load, look, and let the streams come up."""
+        self.tell(Started(epoch=epoch, halt_requested=False, ts_recv=self.now))
+        self.tell(InstrumentsLoaded(instruments=(btc(),), ts_recv=self.now))
+        fees = FeeRates(symbol="BTCUSDT", maker=D("0.0002"), taker=FEE)
+        self.tell(FeesLoaded(fees=fees, ts_recv=self.now))
+        self.tell(StreamChanged(stream=Stream.USER, up=True, why="", ts_recv=self.now))
+        self.beat(5)
+        return self
+
+    def restart(self, epoch: int) -> "Desk":
+        """Only the facts survive, folded anew."""
+        state = State()
+        for step in self.steps:
+            state.fold(step.seq, step.facts)
+        assert state.checkpoint() == self.engine.state.checkpoint()
+        self.engine = Engine(self.config, state)
+        return self.open(epoch)
+
+    def price(self, mid: str, *, low: str | None = None, high: str | None = None) -> Step:
+        """A quote around ``mid``; low and high are the extremes of the ticks it replaced."""
+        self.bid, self.ask = D(mid) - D("0.05"), D(mid) + D("0.05")
+        return self.quote(low=low, high=high)
+
+    def quote(self, *, low: str | None = None, high: str | None = None) -> Step:
+        self.tick_no += 1
+        self.now = Nanos(self.now + 20 * MILLISECOND)
+        bid, ask = float(self.bid), float(self.ask)
+        mid = (bid + ask) / 2
+        return self.tell(
+            BookTicker(
+                symbol="BTCUSDT",
+                bid=bid,
+                bid_qty=5.0,
+                ask=ask,
+                ask_qty=5.0,
+                bid_text=str(self.bid),
+                ask_text=str(self.ask),
+                update_id=self.tick_no,
+                ts_event=Nanos(self.now - 5 * MILLISECOND),
+                ts_recv=self.now,
+                mid_low=float(low) if low else mid,
+                mid_high=float(high) if high else mid,
+                bid_low=bid,
+                ask_high=ask,
+            )
+        )
+
+    def beat(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.now = Nanos(self.now + 100 * MILLISECOND)
+            self.tell(Heartbeat(ts_recv=self.now))
+
+    def run(self, seconds: float) -> None:
+        """Quotes at the present price and heartbeats, until the time is over."""
+        until = self.now + seconds * SECOND
+        while self.now < until:
+            self.quote()
+            self.beat()
+
+    def enter(self) -> Side:
+        """Run until a position is held, and say which side."""
+        for _ in range(100):
+            self.run(0.1)
+            if not self.venue.position.flat:
+                break
+        side = self.venue.position.side
+        assert side is not None, [f for s in self.steps for f in s.facts][-3:]
+        return side
+
+    def tell(self, event: Event) -> Step:
+        step = self.engine.step(event)
+        self.steps.append(step)
+        self.pending += step.commands
+        while self.pending and not self.answering:
+            self.answering = True
+            self.now = Nanos(self.now + MILLISECOND)
+            self.answer(self.pending.pop(0))
+            self.answering = False
+        self.venue.worst_sign.append((self.venue.position.qty > 0) - (self.venue.position.qty < 0))
+        return step
+
+    def facts(self, *kinds: type[Fact]) -> list[Fact]:
+        return [fact for step in self.steps for fact in step.facts if isinstance(fact, kinds)]
+
+    # -- the venue's answers
+
+    def answer(self, command: Command) -> None:
+        match command:
+            case SubmitOrder():
+                self.submit(command)
+            case CancelOrder(key=key):
+                if self.venue.resting.pop(key, None) is None:
+                    self.tell(CancelFailed(key=key, code=-2011, why="Unknown order sent.", ts_recv=self.now))
+                else:
+                    self.venue.seen[key] = OrderStatus.CANCELED
+                    self.tell(CancelAcked(key=key, ts_recv=self.now))
+            case QueryOrder(key=key):
+                view = self.view(key) if key in self.venue.seen else None
+                asked = self.now
+                self.tell(QueryAnswered(key=key, view=view, requested_at=asked, ts_recv=self.now))
+            case RequestSnapshot():
+                self.tell(self.snapshot(command))
+            case RequestTrades(symbol=symbol, from_id=first):
+                found = tuple(f for f in self.venue.trades if f.trade_id >= (first or 0))
+                self.tell(TradesListed(symbol=symbol, fills=found, requested_at=self.now, ts_recv=self.now))
+            case RequestIncome(since=since):
+                self.tell(IncomeListed(flows=(), since=since, requested_at=self.now, ts_recv=self.now))
+
+    def submit(self, command: SubmitOrder) -> None:
+        key, intent, venue = command.key, command.approved.intent, self.venue
+        assert key not in venue.posts, "one POST per id, ever"
+        venue.posts.append(key)
+        code = venue.refuse.get(intent.role)
+        if code is not None:
+            self.tell(OrderRefused(key=key, code=code, why="refused", signed_at=self.now, ts_recv=self.now))
+            return
+        venue.resting[key] = intent
+        venue.seen[key] = OrderStatus.NEW
+        news = None
+        if intent.type is OrderType.MARKET and intent.role not in venue.hold_fills:
+            news = self.execute(key, None)
+        if intent.role in venue.lose_ack:
+            venue.lose_ack.remove(intent.role)
+            self.tell(OrderUnknown(key=key, why="timeout", signed_at=self.now, ts_recv=self.now))
+        else:
+            self.tell(
+                OrderAcked(key=key, exchange_id=f"x{key.client_id}", signed_at=self.now, ts_recv=self.now)
+            )
+        if news is not None and not venue.mute:
+            self.tell(news)
+
+    def fill(self, key: OrderKey, qty: str | None = None, *, told: bool = True) -> None:
+        """The venue fills a resting order (or a triggered stop's child) at the touch."""
+        news = self.execute(key, qty)
+        if told and not self.venue.mute:
+            self.tell(news)
+
+    def execute(self, key: OrderKey, qty: str | None) -> OrderUpdate:
+        venue, intent = self.venue, self.venue.resting[key]
+        size = D(qty) if qty else (intent.qty or abs(venue.position.qty))
+        if intent.reduces:
+            size = min(size, abs(venue.position.qty))
+            if not size or venue.position.side is intent.side:
+                venue.resting.pop(key)
+                venue.seen[key] = OrderStatus.EXPIRED
+                return self.update(key, intent, OrderStatus.EXPIRED, Qty(D(0)), None)
+        price = Price(self.ask if intent.side is Side.BUY else self.bid)
+        before = venue.position
+        venue.position = before.after(intent.side, price, Qty(size))
+        realized = Quote(venue.position.realized - before.realized)
+        fee = Quote(price * size * FEE)
+        venue.wallet += realized - fee
+        fill = Fill(
+            symbol="BTCUSDT",
+            trade_id=len(venue.trades) + 1,
+            client_id=key.client_id,
+            exchange_id=f"x{key.client_id}",
+            side=intent.side,
+            price=price,
+            qty=Qty(size),
+            fee=fee,
+            fee_asset="USDT",
+            realized=realized,
+            maker=False,
+            ts_event=self.now,
+            ts_recv=self.now,
+        )
+        venue.trades.append(fill)
+        done = sum((f.qty for f in venue.trades if f.client_id == key.client_id), D(0))
+        full = intent.qty is None or done >= intent.qty
+        if full:
+            venue.resting.pop(key)
+        venue.seen[key] = OrderStatus.FILLED if full else OrderStatus.PARTIALLY_FILLED
+        return self.update(key, intent, venue.seen[key], Qty(done), fill)
+
+    def trigger(self, role: Role) -> None:
+        """The resting stop of that role fires on the exchange."""
+        key = next(key for key, intent in self.venue.resting.items() if intent.role is role)
+        self.fill(key)
+
+    def update(
+        self, key: OrderKey, intent: OrderIntent, status: OrderStatus, done: Qty, fill: Fill | None
+    ) -> OrderUpdate:
+        return OrderUpdate(
+            key=replace(key, namespace=Namespace.REGULAR),
+            symbol="BTCUSDT",
+            exchange_id=f"x{key.client_id}",
+            side=intent.side,
+            type=OrderType.MARKET,
+            status=status,
+            qty=intent.qty or done,
+            filled=done,
+            price=Price(D(0)),
+            trigger=Price(D(0)),
+            reduce_only=intent.reduces,
+            close_position=intent.close_position,
+            parent_algo="",
+            child_id="",
+            why="",
+            fill=fill,
+            ts_event=self.now,
+            ts_recv=self.now,
+        )
+
+    def view(self, key: OrderKey) -> OrderView:
+        intent = self.venue.resting.get(key)
+        done = sum((f.qty for f in self.venue.trades if f.client_id == key.client_id), D(0))
+        return OrderView(
+            namespace=key.namespace,
+            symbol="BTCUSDT",
+            client_id=key.client_id,
+            exchange_id=f"x{key.client_id}",
+            side=intent.side if intent else Side.BUY,
+            type=intent.type if intent else OrderType.MARKET,
+            status=self.venue.seen[key],
+            qty=Qty((intent.qty if intent else None) or D(0)),
+            filled=Qty(done),
+            price=Price(D(0)),
+            trigger=Price((intent.trigger if intent else None) or D(0)),
+            reduce_only=bool(intent and intent.reduce_only),
+            close_position=bool(intent and intent.close_position),
+            ts_event=self.now,
+        )
+
+    def snapshot(self, command: RequestSnapshot) -> AccountSnapshot:
+        views = [self.view(key) for key in self.venue.resting]
+        held = self.venue.position
+        shown = (
+            ()
+            if held.flat
+            else (PositionView(symbol="BTCUSDT", qty=held.qty, entry=held.entry, ts_event=self.now),)
+        )
+        wallet = Quote(self.venue.wallet)
+        return AccountSnapshot(
+            symbol=command.symbol,
+            positions=shown if command.positions else None,
+            orders=tuple(v for v in views if v.namespace is Namespace.REGULAR) if command.orders else None,
+            algo_orders=tuple(v for v in views if v.namespace is Namespace.ALGO)
+            if command.algo_orders
+            else None,
+            balances=(BalanceView(asset="USDT", wallet=wallet, available=wallet),)
+            if command.balances
+            else None,
+            requested_at=Nanos(self.now - MILLISECOND // 2),
+            ts_recv=self.now,
+        )
