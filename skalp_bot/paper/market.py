@@ -53,7 +53,8 @@ class BookUpdate:
 class BookTop:
     """A recorded bookTicker: the touch is exactly this, and every level better than it is gone.
 
-    `depth_recorded` is False where the tape has no depth frames: then the venue derives depth frames itself.
+    `depth_recorded` is False where the tape has no depth frames: then nothing is known behind the touch, the
+    book is these two levels alone, and the venue derives depth frames itself.
     """
 
     symbol: str

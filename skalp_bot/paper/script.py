@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from itertools import count, islice
+from math import floor
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -44,13 +45,14 @@ SECOND_MS = 1000
 class ScriptMarket:
     """A market source that plays one script."""
 
-    def __init__(self, script: Script, *, symbols: Sequence[str] | None = None) -> None:
+    def __init__(self, script: Script, *, symbols: Sequence[str] | None, speed: float) -> None:
         self._script = script
         served = tuple(name for name in script.openings if symbols is None or name in symbols)
         if not served:
             written = ", ".join(script.openings)
             raise MarketError(f"market script: it quotes {written}, none of which is asked for")
         self._symbols = served
+        self._speed = speed
         self._started_ms = 0
         self._zero_ms: int | None = None
         self._emitted = 0
@@ -78,15 +80,19 @@ class ScriptMarket:
     def next_ms(self) -> int | None:
         if self._zero_ms is None or self._next is None:
             return None
-        return self._zero_ms + self._next[0]
+        return self._placed_ms(self._zero_ms, self._next[0])
 
     def pop(self, until_ms: int) -> list[MarketEvent]:
         taken: list[MarketEvent] = []
         zero_ms = self._zero_ms
-        while zero_ms is not None and self._next is not None and zero_ms + self._next[0] <= until_ms:
+        while (
+            zero_ms is not None
+            and self._next is not None
+            and self._placed_ms(zero_ms, self._next[0]) <= until_ms
+        ):
             at_ms, event = self._next
             if event.symbol in self._symbols:
-                taken.append(_placed(event, zero_ms + at_ms))
+                taken.append(_placed(event, self._placed_ms(zero_ms, at_ms)))
             self._emitted += 1
             self._next = next(self._ahead, None)
         return taken
@@ -101,8 +107,11 @@ class ScriptMarket:
         self._emitted = state["emitted"]
         for _ in islice(self._ahead, self._emitted):
             pass
-        self._zero_ms = now_ms - state["played_ms"] if state["begun"] else None
+        self._zero_ms = self._placed_ms(now_ms, -state["played_ms"]) if state["begun"] else None
         return self._opened(now_ms)
+
+    def _placed_ms(self, zero_ms: int, at_ms: int) -> int:
+        return zero_ms + floor(at_ms / self._speed)
 
     def _opened(self, now_ms: int) -> list[MarketEvent]:
         books = [event for name in self._symbols for event in self._player.books[name].standing(now_ms)]
@@ -111,9 +120,11 @@ class ScriptMarket:
         return books
 
 
-def open_script(path: Path, *, symbols: Sequence[str] | None, specs: Mapping[str, Grid]) -> ScriptMarket:
+def open_script(
+    path: Path, *, symbols: Sequence[str] | None, specs: Mapping[str, Grid], speed: float
+) -> ScriptMarket:
     """Read, check and arm a script."""
-    return ScriptMarket(read_script(path, specs), symbols=symbols)
+    return ScriptMarket(read_script(path, specs), symbols=symbols, speed=speed)
 
 
 def script_history(opening: Opening, now_ms: int) -> list[Candle]:

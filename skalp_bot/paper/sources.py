@@ -6,8 +6,9 @@ from pathlib import Path
 from skalp_bot.paper.market import Grid, MarketError, MarketSource
 from skalp_bot.paper.script import open_script
 from skalp_bot.paper.synthetic import SyntheticMarket
+from skalp_bot.paper.tape import open_tape
 
-KINDS = "synthetic, script:FILE"
+KINDS = "synthetic, script:FILE, tape:FILE[,FILE...]"
 
 
 def open_market(
@@ -17,12 +18,16 @@ def open_market(
 
     Symbols the source does not have are left out: compare `source.symbols`. Raises MarketError.
     """
+    if not 0 < speed < float("inf"):
+        raise MarketError(f"market: value {speed} of speed is not allowed; allowed: above 0")
     kind, _, rest = spec.partition(":")
     match kind:
         case "synthetic" if not rest:
             served = tuple(specs) if symbols is None else symbols
             return SyntheticMarket(symbols=served, specs=specs, speed=speed, seed=seed)
+        case "tape" if rest:
+            return open_tape(rest, symbols=symbols, specs=specs, speed=speed)
         case "script" if rest:
-            return open_script(Path(rest), symbols=symbols, specs=specs)
+            return open_script(Path(rest), symbols=symbols, specs=specs, speed=speed)
         case _:
             raise MarketError(f"market: value {spec} is not allowed; allowed: {KINDS}")
