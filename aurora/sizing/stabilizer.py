@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, cast
 
-from aurora.risk.arguments import count, finite, not_negative
+from aurora.risk.arguments import count, finite, not_negative, within
 from aurora.sizing.band import AutoBand, Band, half_width_of
 from aurora.sizing.drawdown import Fraction
 
 BUCKET_SLACK = 1e-9
+BUCKET_MIN = 1e-4
 
 
 class StabilizerReason(StrEnum):
@@ -64,7 +65,8 @@ class SizingStabilizer:
     def __post_init__(self) -> None:
         if not isinstance(self.band, AutoBand):
             not_negative("band", half_width_of(self.band, 0.0))
-        not_negative("bucket", self.bucket)
+        if self.bucket != 0.0:
+            within("bucket", self.bucket, BUCKET_MIN, 10.0)
         if not 0.0 < self.bucket_top < math.inf:
             raise ValueError(f"bucket_top must be in (0, inf), got {self.bucket_top!r}")
         count("min_interval_ns", self.min_interval_ns, 0)
