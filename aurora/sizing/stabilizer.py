@@ -77,7 +77,7 @@ class SizingStabilizer:
         """
         wanted = finite("target", target)
         held = previous.fraction
-        size, base = abs(wanted), abs(held) if wanted * held > 0.0 else 0.0
+        size, base = abs(wanted), abs(held) if same_side(wanted, held) else 0.0
         half_width = half_width_of(self.band, wanted)
         if wanted == held:
             magnitude, reason = size, StabilizerReason.UNCHANGED
@@ -124,3 +124,8 @@ class SizingStabilizer:
         width = math.log1p(self.bucket)
         level = math.floor(math.log(size / self.bucket_top) / width + BUCKET_SLACK)
         return min(size, self.bucket_top * math.exp(level * width))
+
+
+def same_side(a: float, b: float) -> bool:
+    """Whether both are long or both short; a product would underflow."""
+    return (a > 0.0 and b > 0.0) or (a < 0.0 and b < 0.0)

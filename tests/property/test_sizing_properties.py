@@ -238,10 +238,11 @@ def test_a_stabilized_size_lies_between_what_is_held_and_what_is_wanted(
     rule: SizingStabilizer, held: float, target: float, now: int
 ) -> None:
     done = rule.apply(StabilizerState(fraction=held, changed_ns=0), target, now)
-    assert abs(done.fraction) <= max(abs(held) if held * target > 0.0 else 0.0, abs(target))
-    assert done.fraction * target >= 0.0
+    same = (held > 0.0) == (target > 0.0) and (held < 0.0) == (target < 0.0)
+    assert abs(done.fraction) <= max(abs(held) if same else 0.0, abs(target))
+    assert done.fraction == 0.0 or (done.fraction > 0.0) == (target > 0.0)
     assert done.state.fraction == done.fraction
-    if held * target <= 0.0 or abs(target) < abs(held):
+    if not same or abs(target) < abs(held):
         assert abs(done.fraction) <= abs(target)
 
 
