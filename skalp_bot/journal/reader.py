@@ -17,6 +17,7 @@ from skalp_bot.ports import JournalError
 
 T = TypeVar("T")
 NEWEST_CHECKPOINT = f"where kind = '{CHECKPOINT}' order by id desc limit 1"
+TOOK_EPOCH = "kind in ('EpochTaken', 'Started')"  # As a fact of the shell's, or of the first step.
 PAGE = 500  # A long read would keep the writer from recycling its log.
 COLUMNS = "id, kind, seq, ts, body, commands, facts, hash"
 
@@ -74,7 +75,7 @@ class JournalReader:
 
     def last_epoch(self) -> int:
         """The newest process epoch taken; 0 when none was."""
-        rows = self._rows("where kind = 'EpochTaken' order by id desc limit 1", ())
+        rows = self._rows(f"where {TOOK_EPOCH} order by id desc limit 1", ())
         epochs = [fact.epoch for row in rows for fact in row.durable_facts if isinstance(fact, EpochTaken)]
         return max(epochs, default=0)
 

@@ -26,7 +26,7 @@ create table rows(
   hash blob not null
 ) strict;
 create index checkpoints on rows(id) where kind = 'Checkpoint';
-create index epochs on rows(id) where kind = 'EpochTaken';
+create index epochs on rows(id) where kind in ('EpochTaken', 'Started');
 """
 
 
