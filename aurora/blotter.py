@@ -18,6 +18,8 @@ class Blotter:
 
     def __init__(self) -> None:
         self._orders: dict[OrderKey, Order] = {}
+        self._ranks: dict[OrderKey, int] = {}  # Age: every list is in this order, whatever happened since.
+        self._opened = 0
         self._open: dict[str, dict[OrderKey, None]] = {}  # By symbol, oldest first.
         self._finished: dict[OrderKey, None] = {}
         self._unknown: dict[str, dict[OrderKey, None]] = {}
@@ -64,7 +66,7 @@ class Blotter:
         return tuple(self._orders[key] for key in self._of_position.get((symbol, epoch), ()))
 
     def unknown(self, symbol: str) -> tuple[Order, ...]:
-        """Sent, and nobody can say what became of them; reduce-only ones too."""
+        """Sent, and nobody can say what became of them; reduce-only ones too, oldest first."""
         return tuple(self._orders[key] for key in self._unknown.get(symbol, ()))
 
     def conditional_open(self) -> int:
@@ -129,11 +131,13 @@ class Blotter:
         before = self._orders.get(key)
         self._orders[key] = order
         if before is None:
+            self._opened += 1
+            self._ranks[key] = self._opened
             self._of_position.setdefault((symbol, order.position_epoch), {})[key] = None
         if order.exchange_id:
             self._exchange_ids[key.namespace, order.exchange_id] = key
-        enter(self._open, symbol, key, there=order.open)
-        enter(self._unknown, symbol, key, there=order.status is OrderStatus.UNKNOWN)
+        self._enter(self._open, symbol, key, there=order.open)
+        self._enter(self._unknown, symbol, key, there=order.status is OrderStatus.UNKNOWN)
         if order.open:
             self._finished.pop(key, None)
         else:
@@ -143,13 +147,27 @@ class Blotter:
         else:
             self._conditional.pop(key, None)
 
+    def _enter(
+        self, index: dict[str, dict[OrderKey, None]], symbol: str, key: OrderKey, *, there: bool
+    ) -> None:
+        """Keep ``key`` under ``symbol`` or not; a symbol without keys leaves the index."""
+        keys = index.get(symbol, {})
+        if there and key not in keys:
+            late = bool(keys) and self._ranks[next(reversed(keys))] > self._ranks[key]
+            keys[key] = None
+            index[symbol] = dict.fromkeys(sorted(keys, key=self._ranks.__getitem__)) if late else keys
+        elif not there and key in keys:
+            del keys[key]
+            if not keys:
+                del index[symbol]
+
     def _forget(self, key: OrderKey) -> None:
         order = self._orders.get(key)
         if order is None:
             return
         if order.open:
             raise InvariantError(f"order {key.client_id} is {order.status}: it cannot be forgotten")
-        del self._orders[key], self._finished[key]
+        del self._orders[key], self._ranks[key], self._finished[key]
         self._exchange_ids.pop((key.namespace, order.exchange_id), None)
         siblings = self._of_position[order.intent.symbol, order.position_epoch]
         del siblings[key]
@@ -186,15 +204,3 @@ def moved(order: Order | None, fact: OrderMoved) -> Order:
         why=fact.why,
         updated_at=fact.at,
     )
-
-
-def enter(index: dict[str, dict[OrderKey, None]], symbol: str, key: OrderKey, *, there: bool) -> None:
-    """Keep ``key`` under ``symbol`` or not; a symbol without keys leaves the index."""
-    if there:
-        index.setdefault(symbol, {})[key] = None
-        return
-    keys = index.get(symbol)
-    if keys is not None:
-        keys.pop(key, None)
-        if not keys:
-            del index[symbol]

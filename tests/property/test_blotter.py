@@ -1,0 +1,110 @@
+"""For all lives of orders: a restart in the middle changes no answer, and no answer depends on luck."""
+
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aurora.blotter import Blotter
+from aurora.model.facts import DurableFact, OrderForgotten, OrderMoved, OrderOpened
+from aurora.model.numbers import NO_QTY, NO_QUOTE
+from aurora.model.order import NEXT, Namespace, Order, OrderKey, OrderStatus, OrderType, Side
+from tests.kit import BTC, ETH, at, intent, order
+
+KINDS = (
+    intent(),
+    intent(Side.SELL, symbol=ETH, kind=OrderType.LIMIT, price="49000"),
+    intent(Side.SELL, kind=OrderType.STOP_MARKET, trigger="49000", reduce_only=True),
+)
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[DurableFact]:
+    """Orders opened, moved along the table of statuses and forgotten, in any interleaving."""
+    status: dict[OrderKey, OrderStatus] = {}
+    told: list[DurableFact] = []
+    for number in range(draw(st.integers(1, 25))):
+        act = draw(st.sampled_from(("open", "move", "move", "move", "forget")))
+        if act == "open" or not status:
+            new = order(f"o{number}", draw(st.sampled_from(KINDS)), epoch=draw(st.integers(1, 2)))
+            status[new.key] = new.status
+            told.append(OrderOpened(order=new, target=None))
+            continue
+        key = draw(st.sampled_from(sorted(status)))
+        if act == "forget" and status[key].terminal:
+            del status[key]
+            told.append(OrderForgotten(key=key))
+        elif NEXT[status[key]]:
+            status[key] = draw(st.sampled_from(NEXT[status[key]]))
+            told.append(moved(key, status[key], number))
+    return told
+
+
+def moved(key: OrderKey, status: OrderStatus, number: int) -> OrderMoved:
+    return OrderMoved(
+        key=key,
+        status=status,
+        filled=NO_QTY,
+        booked=NO_QTY,
+        cost=NO_QUOTE,
+        exchange_id=f"x{key.client_id}",
+        signed_at=None,
+        unknown_since=None,
+        listed=False,
+        code=0,
+        why="",
+        at=at(number),
+    )
+
+
+def answers(blotter: Blotter) -> list[object]:
+    """Everything it can be asked, order of the answers included."""
+    marks = {BTC: Decimal(50_000), ETH: Decimal(3_000)}
+    return [
+        blotter.orders(),
+        blotter.open_orders(),
+        *(blotter.open_orders(symbol) for symbol in (BTC, ETH)),
+        *(blotter.unknown(symbol) for symbol in (BTC, ETH)),
+        *(blotter.of_position(symbol, epoch) for symbol in (BTC, ETH) for epoch in (1, 2)),
+        *(blotter.find_exchange_id(space, f"xo{n}") for space in Namespace for n in range(25)),
+        blotter.conditional_open(),
+        blotter.gross_exposure((), marks),
+        blotter.finished_older_than(at(13)),
+    ]
+
+
+@given(lives(), st.data())
+def test_a_restart_at_any_point_changes_no_answer(story: list[DurableFact], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(story)))
+    live, restarted = Blotter(), Blotter()
+    for fact in story[:cut]:
+        live.apply(fact)
+        restarted.apply(fact)
+    restarted = Blotter.restore(restarted.checkpoint())
+    for fact in story[cut:]:
+        live.apply(fact)
+        restarted.apply(fact)
+    assert answers(restarted) == answers(live)
+    assert restarted.checkpoint() == live.checkpoint()
+
+
+@given(lives())
+def test_the_indexes_say_what_the_orders_say(story: list[DurableFact]) -> None:
+    blotter = Blotter()
+    for fact in story:
+        blotter.apply(fact)
+    known = blotter.orders()
+
+    def those(symbol: str, *, unknown: bool = False) -> tuple[Order, ...]:
+        mine = (one for one in known if one.intent.symbol == symbol and one.open)
+        return tuple(one for one in mine if not unknown or one.status is OrderStatus.UNKNOWN)
+
+    for symbol in (BTC, ETH):
+        assert blotter.open_orders(symbol) == those(symbol)
+        assert blotter.unknown(symbol) == those(symbol, unknown=True)
+        entries = [one for one in those(symbol) if not one.intent.reduces]
+        buys = sum((one.remaining for one in entries if one.intent.side is Side.BUY), Decimal(0))
+        sells = sum((one.remaining for one in entries if one.intent.side is Side.SELL), Decimal(0))
+        assert blotter.worst_exposure(symbol, Decimal(0), Decimal(60_000)) == max(buys, sells) * 60_000
+    algo = [one for one in known if one.open and one.key.namespace is Namespace.ALGO]
+    assert blotter.conditional_open() == len(algo)
