@@ -74,6 +74,7 @@ class SyntheticMarket:
             else:
                 life.move(at, self._shared)
                 events.extend(life.book.act(t_ms))
+                life.rest(at)
             heapreplace(heap, (min(life.acts_at, life.marks_at), index))
         return events
 
@@ -171,7 +172,7 @@ class _Life:
         self.marks_at = SECOND_MS
 
     def move(self, at: float, shared: _Shared) -> None:
-        """Let the hidden value make its fair step since the last time, and choose the next instant."""
+        """Let the hidden value make its fair step since the last time."""
         rng, book = self._rng, self.book
         elapsed = at - self._moved_at
         own = sqrt(elapsed / MINUTE_MS) * rng.gauss(0, 1)
@@ -185,7 +186,11 @@ class _Life:
             self._factors.advance((at - self._factors_at) / MINUTE_MS)
             self._factors_at = at
         self._relative = relative_sigma(shared.volatility, self._factors.total)
-        if rng.random() < model.BURST_SHARE:
+
+    def rest(self, at: float) -> None:
+        """Choose the next instant; a wide spread does not wait."""
+        rng, book = self._rng, self.book
+        if book.ask - book.bid > 1 or rng.random() < model.BURST_SHARE:
             gap = rng.expovariate(1 / model.BURST_GAP_MS)
         else:
             calm = (SECOND_MS / model.EVENTS_PER_SECOND - model.BURST_SHARE * model.BURST_GAP_MS) / (

@@ -30,8 +30,8 @@ class SyntheticBook:
         self.fair = self.mid
         self._gap = max(1.0, model.LEVEL_GAP_BPS * 1e-4 * self.bid)
         self._bought = rng.random() < 0.5
-        shared = rng.gauss(0, 1)
-        self._mood = [shared, self._other_mood(shared)]
+        self._lean = rng.gauss(0, 1)
+        self._mood = [rng.gauss(0, 1), rng.gauss(0, 1)]
         # Sides: 0 bids, 1 asks; each a map of price to quantity, the touch included.
         self._sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._refill(0)
@@ -71,10 +71,12 @@ class SyntheticBook:
         bid = max(LEVELS_MAX, bid)
         ask = bid + spread
         events: list[MarketEvent] = []
-        if bid >= self.ask:  # The old ask was bought away.
-            events.append(self._print(t_ms, self.ask, self._sides[1][self.ask], bought=True))
-        elif ask <= self.bid:
-            events.append(self._print(t_ms, self.bid, self._sides[0][self.bid], bought=False))
+        swept = bid >= self.ask or ask <= self.bid  # The old touch of one side is gone.
+        if swept and rng.random() < model.SWEEP_PRINT_SHARE:
+            self._bought = bid >= self.ask
+            price = self._touch(self._bought)
+            qty = min(self._sides[self._bought][price], self._traded_units())
+            events.append(self._print(t_ms, price, qty, bought=self._bought))
         self.bid, self.ask = bid, ask
         self.fair = self.mid
         changes = (self._retouch(0, bid), self._retouch(1, ask))
@@ -113,8 +115,7 @@ class SyntheticBook:
         there = self._sides[side][price]
         if there < 2:
             return [self._update(t_ms, side, {price: self._resize(side)})]
-        notional = min(exp(rng.gauss(model.TRADE_LOG_MEAN, model.TRADE_LOG_SIGMA)), model.TRADE_NOTIONAL_MAX)
-        qty = min(there - 1, self._units(notional))
+        qty = min(there - 1, self._traded_units())
         trade = self._print(t_ms, price, qty, bought=self._bought)
         self._sides[side][price] = there - qty
         return [trade, self._update(t_ms, side, {price: there - qty})]
@@ -155,9 +156,12 @@ class SyntheticBook:
 
     def _resize(self, side: int) -> int:
         """A new size at the touch, remembering the last one; recorded quantiles of its notional."""
-        keep = model.TOUCH_PERSISTENCE
-        mood = keep * self._mood[side] + sqrt(1 - keep * keep) * self._other_mood(self._mood[1 - side])
-        self._mood[side] = mood
+        keep, drawn = model.TOUCH_PERSISTENCE, self._rng.gauss
+        news = sqrt(1 - keep * keep)
+        self._lean = keep * self._lean + news * drawn(0, 1)
+        self._mood[side] = keep * self._mood[side] + news * drawn(0, 1)
+        against = sqrt(model.TOUCH_OPPOSED) * (self._lean if side else -self._lean)
+        mood = against + sqrt(1 - model.TOUCH_OPPOSED) * self._mood[side]
         share = (1 + erf(mood / sqrt(2))) / 2
         upper = min(bisect_right(model.TOUCH_QUANTILES, share), len(model.TOUCH_QUANTILES) - 1)
         low, high = model.TOUCH_QUANTILES[upper - 1], model.TOUCH_QUANTILES[upper]
@@ -169,9 +173,9 @@ class SyntheticBook:
         self._sides[side][touch] = qty
         return qty
 
-    def _other_mood(self, opposite: float) -> float:
-        lean = model.TOUCH_CORRELATION
-        return lean * opposite + sqrt(1 - lean * lean) * self._rng.gauss(0, 1)
+    def _traded_units(self) -> int:
+        notional = exp(self._rng.gauss(model.TRADE_LOG_MEAN, model.TRADE_LOG_SIGMA))
+        return self._units(min(notional, model.TRADE_NOTIONAL_MAX))
 
     def _deep_units(self) -> int:
         notional = exp(self._rng.gauss(model.DEEP_LOG_MEAN, model.DEEP_LOG_SIGMA))

@@ -14,7 +14,7 @@ MINUTES_PER_DAY = 1440
 JUMP_VARIANCE = model.JUMPS_PER_DAY / MINUTES_PER_DAY * 2 * model.JUMP_SIGMAS**2
 LOG_VARIANCE = model.SLOW_VARIANCE + model.FAST_VARIANCE
 # The factors and the jumps spread the variance; scaled by this, its mean is still the measured one.
-SIGMA_SCALE = exp(-LOG_VARIANCE) / sqrt(1 + JUMP_VARIANCE * exp(-2 * LOG_VARIANCE))
+SIGMA_SCALE = exp(-LOG_VARIANCE) * sqrt(1 - JUMP_VARIANCE)
 SHARED = sqrt(model.VOLATILITY_CORRELATION)
 OWN = sqrt(1 - model.VOLATILITY_CORRELATION)
 
@@ -99,7 +99,7 @@ def history(present: Present, past: Past, rng: Random, start_ms: int) -> list[Ca
         sigma = present.sigma_bps * 1e-4 * relative
         change = sigma * (together * noise + alone * rng.gauss(0, 1))
         if rng.random() < model.JUMPS_PER_DAY / MINUTES_PER_DAY:
-            change += present.sigma_bps * 1e-4 * SIGMA_SCALE * jump(rng)
+            change += present.sigma_bps * 1e-4 * jump(rng)
         begin = max(1.0, close / max(0.5, 1 + change))
         width = 2 * (sigma * close) ** 2
         high = (begin + close + sqrt((close - begin) ** 2 - width * log(1 - rng.random()))) / 2
