@@ -1,5 +1,7 @@
 import asyncio
+import io
 import json
+import os
 import stat
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -8,12 +10,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from rich.console import Console
 
 from aurora.model.account import AccountSnapshot, BalanceView
 from aurora.model.commands import Command, RequestIncome, RequestSnapshot, RequestTrades
 from aurora.model.control import Stream, StreamChanged
 from aurora.model.events import IncomeListed, InstrumentsLoaded, RequestFailed, TradesListed
-from aurora.model.numbers import Nanos, Quote
+from aurora.model.numbers import SECOND, Nanos, Quote
 from skalp_bot.clock import SystemClock
 from skalp_bot.config import RunOptions, Secret, Venue, load_config
 from skalp_bot.journal.reader import JournalReader
@@ -22,7 +25,7 @@ from skalp_bot.runner.inbox import Inbox
 from skalp_bot.runner.marks import Marks
 from skalp_bot.runner.recovery import recover
 from skalp_bot.runner.session import NotReadyError, Parts, Session
-from skalp_bot.runner.status import Log
+from skalp_bot.runner.status import Log, drawn
 from skalp_bot.runner.venue import Access
 from tests.kit import instrument
 from tests.runner_kit import until
@@ -327,3 +330,46 @@ def test_a_second_signal_skips_the_waits(tmp_path: Path) -> None:
         assert stopping.result() != []
 
     played(tmp_path, story)
+
+
+def test_the_table_shows_who_may_trade_and_what_is_held(tmp_path: Path) -> None:
+    async def story(session: Session, _venue: QuietVenue) -> None:
+        await session.become_ready()
+        console = Console(width=160, record=True, file=io.StringIO())
+        console.print(drawn(session.views.status(CLOCK.now())))
+        text = console.export_text()
+        for word in ("ACTIVE", "BTCUSDT", "flat", "nothing decided yet", "paper exercise, ready"):
+            assert word in text
+
+    played(tmp_path, story)
+
+
+def test_a_reader_that_goes_away_costs_lines_and_nothing_else() -> None:
+    async def story() -> Log:
+        reading, writing = os.pipe()
+        os.close(reading)
+        log = Log(clock=CLOCK, handle=writing)
+        log.say("first")
+        await log.close()
+        log.say("second")
+        os.close(writing)
+        return log
+
+    assert asyncio.run(story()).dropped >= 1
+
+
+def test_a_reader_that_does_not_read_never_holds_up_the_loop() -> None:
+    async def story() -> None:
+        reading, writing = os.pipe()
+        log = Log(clock=CLOCK, handle=writing)
+        begun = CLOCK.monotonic()
+        for number in range(20_000):
+            log.say("line", number=number, text="x" * 50)
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+        assert CLOCK.monotonic() - begun < 5 * SECOND
+        assert log.dropped > 0
+        os.close(reading)
+        await log.close()
+
+    asyncio.run(story())
