@@ -1,5 +1,6 @@
 """Where values come from: files and what they extend, and the environment; each value with its origin."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -77,8 +78,9 @@ def read_file(path: Path, *, asked_by: str | None) -> tuple[Layer, Path | None]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         because = f"{asked_by} extends {path}, which" if asked_by else f"profile {path}"
-        there = ", ".join(sorted(str(one) for one in path.parent.glob("*.yaml"))) or "nothing"
-        raise ConfigError(f"{because} cannot be read ({error.strerror}); beside it: {there}") from None
+        near = [*path.parent.glob("*.yaml"), *Path("profiles").glob("*.yaml")]
+        there = ", ".join(dict.fromkeys(sorted(map(str, near)))) or "none here"
+        raise ConfigError(f"{because} cannot be read ({error.strerror}); there are: {there}") from None
     try:
         root = yaml.compose(text, Loader=PlainLoader)
     except yaml.YAMLError as error:
@@ -91,7 +93,12 @@ def read_file(path: Path, *, asked_by: str | None) -> tuple[Layer, Path | None]:
         raise ConfigError(f"{parent.origin}: extends = {parent.value!r}: must be the name of one file")
     for key, entry in flat.items():
         check_key(key, entry)
-    return Layer(name=str(path), entries=flat), path.parent / parent.value if parent else None
+    return Layer(name=str(path), entries=flat), beside(path, parent.value) if parent else None
+
+
+def beside(path: Path, name: str) -> Path:
+    """Relative to the file that names it, without going up and down again."""
+    return Path(os.path.normpath(path.parent / name))
 
 
 def flatten(node: Any, prefix: str, path: Path, into: dict[str, Entry]) -> None:

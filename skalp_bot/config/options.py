@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aurora.model.numbers import SECOND
 from skalp_bot.config.load import Loaded
-from skalp_bot.config.root import Config
+from skalp_bot.config.root import Config, Venue
 from skalp_bot.config.secret import Keys
 
 
@@ -28,6 +28,12 @@ class RunOptions:
     @property
     def config(self) -> Config:
         return self.loaded.config
+
+
+def default_state_dir(config: Config, now: int) -> Path:
+    """Without --state-dir: a new directory for each paper run, one that stays for each other venue."""
+    root = Path(config.journal.root)
+    return fresh_state_dir(root, now) if config.venue is Venue.PAPER else root / config.venue.value
 
 
 def fresh_state_dir(root: Path, now: int) -> Path:

@@ -1,0 +1,90 @@
+"""How answers look: JSON for machines, tables for people."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+PLAIN_WIDTH = 160  # Where nobody measures the page.
+
+
+def put(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def aside(text: str) -> None:
+    """For the person, so that standard output stays the answer alone."""
+    sys.stderr.write(f"{text}\n")
+
+
+def put_json(value: object) -> None:
+    import orjson
+
+    sys.stdout.write(orjson.dumps(value, default=str).decode() + "\n")
+
+
+def put_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        put(f"{title}: none" if title else "none")
+        return
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell(row.get(column))) for column in columns))
+    screen().print(table)
+
+
+def put_view(view: Mapping[str, Any], title: str = "") -> None:
+    """Any answer of the daemon: plain values first, then each part below its name."""
+    plain = [{"": key.replace("_", " "), " ": value} for key, value in view.items() if is_plain(value)]
+    if plain:
+        put_table(plain, title)
+    for key, value in view.items():
+        name = f"{title} {key}".strip().replace("_", " ")
+        if isinstance(value, Mapping) and value and not is_plain(value):
+            put_view(value, name)
+        elif isinstance(value, list) and value and not is_plain(value):
+            put_rows(value, name)
+        elif isinstance(value, list) and not value:
+            put(f"{name}: none")
+
+
+def put_rows(rows: Sequence[Any], title: str) -> None:
+    """A table of what is plain in each row; what is not follows, row by row."""
+    tables = [row for row in rows if isinstance(row, Mapping)]
+    put_table([{key: value for key, value in row.items() if is_plain(value)} for row in tables], title)
+    for row in tables:
+        inner = {key: value for key, value in row.items() if value and not is_plain(value)}
+        if inner:
+            name = next((str(value) for value in row.values() if isinstance(value, str)), "")
+            put_view(inner, f"{title} {name}".strip())
+
+
+def is_plain(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return not value
+    return not isinstance(value, list) or all(not isinstance(item, Mapping | list) for item in value if value)
+
+
+def cell(value: object) -> str:
+    match value:
+        case None | "" | {}:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:g}"
+        case list():
+            return ", ".join(map(str, value)) or "-"
+        case _:
+            return str(value)
+
+
+def screen() -> Any:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
