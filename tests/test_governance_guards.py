@@ -212,6 +212,26 @@ def test_the_smallest_order_the_exchange_takes_is_not_refused_here() -> None:
     assert isinstance(judged(altered(instrument=rules)), Approved)
 
 
+def test_a_filter_of_zero_is_switched_off() -> None:
+    off, price = Qty(Decimal(0)), Price(Decimal(0))
+    rules = replace(instrument(), market_step_size=off, step_size=off, tick_size=price, price_max=price)
+    assert isinstance(judged(altered(instrument=rules)), Approved)
+    odd = intent(kind=OrderType.LIMIT, price="50000.05")
+    assert isinstance(judged(altered(instrument=rules), odd), Approved)
+
+
+def test_a_price_at_the_bound_is_inside_it() -> None:
+    bound = Price(Decimal(50_000))
+    for rules in (replace(instrument(), price_min=bound), replace(instrument(), price_max=bound)):
+        at_bound = intent(kind=OrderType.LIMIT, price="50000")
+        assert isinstance(judged(altered(instrument=rules), at_bound), Approved)
+
+
+def test_a_symbol_that_has_its_stops_needs_no_more_slots() -> None:
+    assert isinstance(judged(altered(conditional_open=16, occupied=(BTC,))), Approved)
+    assert isinstance(judged(altered(conditional_open=17, occupied=(BTC,))), Denied)
+
+
 def test_a_tight_spread_and_no_leverage_are_not_missing_inputs() -> None:
     assert isinstance(judged(altered(spread_bps=0.001, leverage=1.0)), Approved)
 

@@ -246,7 +246,11 @@ def test_weights_hold_on_the_bracket_they_were_measured_on_and_fade_with_distanc
     assert reach(10 * WEIGHTS_AT, 10 * WEIGHTS_AT, WEIGHTS_AT) == pytest.approx(0.1)
 
 
-@given(st.floats(1e-4, 0.1), st.floats(1e-4, 0.1), st.floats(1e-6, 1e-4))
+def test_weights_never_grow_on_a_bracket_tighter_than_any_measured() -> None:
+    assert reach(1e-5, 0.005, WEIGHTS_AT) == 1.0
+
+
+@given(st.floats(WEIGHTS_AT, 0.1), st.floats(WEIGHTS_AT, 0.1), st.floats(1e-6, 1e-4))
 def test_the_scaled_weight_is_the_drift_that_it_stands_for(target: float, stop: float, drift: float) -> None:
     """First order: P = (stop + drift) / (target + stop)."""
     weight = 2.0 * drift / WEIGHTS_AT

@@ -29,9 +29,10 @@ def reach(target: float, stop: float, reference: float) -> float:
 
     A drift of expected size m before the opinion fades moves the probability of target before stop by
     m / (target + stop); at the martingale point that is m (target + stop) / (target stop) in log-odds.
-    On target = stop = reference it is 2 m / reference, which is the weight as measured.
+    On target = stop = reference it is 2 m / reference, which is the weight as measured. Nearer than that
+    nothing was measured, so it never grows above 1.
     """
-    return reference * (target + stop) / (2.0 * target * stop)
+    return min(1.0, reference * (target + stop) / (2.0 * target * stop))
 
 
 def round_trip_cost(fee: float, spread: float, slippage: float) -> float:
