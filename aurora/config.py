@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -63,6 +63,27 @@ class ExitsConfig(Section):
     net_offset_spreads: float = Field(2.0, ge=0, le=100, description="... or this many spreads, if more.")
     backstop: bool = Field(default=True, description="A closePosition stop at the widest permitted loss.")
     backstop_pct: float = Field(0.02, gt=0, lt=0.9, description="Its distance from the entry price.")
+    tp_atr: float = Field(
+        0.0, ge=0, le=100, description="Take-profit in average true ranges instead; 0: off."
+    )
+    sl_atr: float = Field(0.0, ge=0, le=100, description="Stop in average true ranges instead; 0: off.")
+    trail_pct: float = Field(
+        0.0, ge=0, lt=0.5, description="Distance the stop trails the best price at; 0: off."
+    )
+    trail_atr: float = Field(0.0, ge=0, le=100, description="The same in average true ranges; 0: off.")
+    trail_activation_pct: float = Field(0.0, ge=0, lt=0.5, description="Gain before the stop trails.")
+    break_even_pct: float = Field(
+        0.0, ge=0, lt=0.5, description="Gain at which the stop pays the fees; 0: off."
+    )
+    ladder: tuple[str, ...] = Field(
+        (), max_length=10, description="Partial take-profits as gain:share texts."
+    )
+    pyramid_adds: int = Field(0, ge=0, le=5, description="How often a winner may be added to; 0: off.")
+    pyramid_step_pct: float = Field(0.002, gt=0, lt=0.5, description="Gain from the first entry per add.")
+    pyramid_share: float = Field(0.5, gt=0, le=1, description="Size of an add over the first size.")
+    time_stop_s: float = Field(0.0, ge=0, le=604_800, description="Seconds a position may be held; 0: off.")
+    strategy_stops: bool = Field(default=False, description="The strategy may move the stop.")
+    strategy_may_loosen: bool = Field(default=False, description="A strategy's own stop may move away.")
     naked_deadline_s: float = Field(3.0, ge=0.2, le=3.0, description="Listed stop by then, or a market exit.")
     stop_resize_ms: int = Field(
         250, ge=50, le=10_000, description="Least time between changes of the resting stop."
@@ -76,6 +97,35 @@ class ExitsConfig(Section):
                 f"backstop_pct {self.backstop_pct} must lie beyond sl_pct {self.sl_pct} plus net_offset_bps"
             )
         return self
+
+    @property
+    def manages(self) -> bool:
+        """Whether a held position has more to do than wait for its stop and its target."""
+        return bool(
+            self.trail_pct
+            or self.trail_atr
+            or self.break_even_pct
+            or self.ladder
+            or self.pyramid_adds
+            or self.strategy_stops
+        )
+
+    @field_validator("ladder")
+    @classmethod
+    def ladder_adds_up(cls, ladder: tuple[str, ...]) -> tuple[str, ...]:
+        total, before = 0.0, 0.0
+        for text in ladder:
+            gain, _, share = text.partition(":")
+            try:
+                at, part = float(gain), float(share)
+            except ValueError:
+                raise ValueError(f"rung {text!r} must read gain:share, such as 0.002:0.5") from None
+            if not (before < at < 1 and 0 < part <= 1):
+                raise ValueError(f"rung {text!r}: gains rise within (0, 1), shares lie in (0, 1]")
+            before, total = at, total + part
+        if ladder and abs(total - 1) > 1e-9:
+            raise ValueError(f"the shares of the ladder add up to {total}, not 1")
+        return ladder
 
 
 class ExecutionConfig(Section):

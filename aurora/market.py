@@ -5,6 +5,7 @@ from math import exp, inf, log
 from aurora.model.market import BookTicker, Candles, MarketTrade, MarkPrice
 from aurora.model.numbers import NEVER, Nanos
 from aurora.model.order import Side
+from aurora.risk.true_range import TrueRange
 
 MarketEvent = BookTicker | MarkPrice | MarketTrade | Candles
 
@@ -75,6 +76,7 @@ class SymbolMarket:
         "mark_ts",
         "mid",
         "next_funding",
+        "range",
         "symbol",
         "ts_event",
         "ts_recv",
@@ -96,6 +98,7 @@ class SymbolMarket:
         self.last_ts = NEVER
         self.candles: Candles | None = None
         self.dropped = 0
+        self.range = TrueRange()
 
     @property
     def seen(self) -> bool:
@@ -157,6 +160,7 @@ class SymbolMarket:
         self.bid, self.ask, self.bid_qty, self.ask_qty = bid, ask, bid_qty, ask_qty
         self.bid_text, self.ask_text = tick.bid_text, tick.ask_text
         self.mid = 0.5 * (bid + ask)
+        self.range.update(self.mid, tick.ts_recv)
         self.update_id = tick.update_id
         self.ts_event, self.ts_recv = tick.ts_event, tick.ts_recv
         self.latency_ms = (tick.ts_recv - tick.ts_event) / 1e6
@@ -181,4 +185,5 @@ class SymbolMarket:
         if not told.closes or not all(0.0 < price < inf for price in told.closes):
             return False
         self.candles = told
+        self.range.warm(told.highs, told.lows, told.closes)
         return True

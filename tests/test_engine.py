@@ -86,6 +86,17 @@ def test_a_one_frame_spike_fires_the_stop() -> None:
     assert desk.venue.position.flat
 
 
+@pytest.mark.parametrize(("bid", "ask"), [("0", "60000.1"), ("NaN", "60000.1"), ("60001.0", "59000.0")])
+def test_a_quote_that_cannot_be_true_moves_nothing(bid: str, ask: str) -> None:
+    desk = Desk().open()
+    desk.enter()
+    desk.run(0.5)
+    desk.bid, desk.ask = D(bid), D(ask)
+    step = desk.quote()
+    assert step.commands == ()
+    assert step.facts == ()
+
+
 def test_the_exchange_stop_and_the_local_exit_firing_together_flip_nothing() -> None:
     desk = Desk().open()
     side = desk.enter()

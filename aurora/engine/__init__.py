@@ -50,9 +50,9 @@ class Engine:
         """Fold the event, protect what is held, then pursue what is wanted."""
         turn = Turn(self.config, self.state, event.ts_recv, self.strategy)
         if isinstance(event, BookTicker):
-            self.state.soft.market.fold(event)
-            on_tick(turn, event)
-            on_book(turn, event)
+            if self.state.soft.market.fold(event):  # A quote that cannot be true moves nothing.
+                on_tick(turn, event)
+                on_book(turn, event)
         else:
             self.other(turn, event)
         durable = self.state.durable

@@ -5,7 +5,7 @@ from typing import assert_never
 from aurora.engine import account
 from aurora.engine.books import ask_snapshot, check_told, mark_equity, read_income
 from aurora.engine.protect import protect
-from aurora.engine.pursue import leave_by_strategy, release_children
+from aurora.engine.pursue import add_to_winners, leave_by_strategy, release_children
 from aurora.engine.trading import resume, set_state
 from aurora.engine.turn import Turn
 from aurora.model.control import Control, DecodeFailed, Heartbeat, Stream, StreamChanged, TradingState, Verb
@@ -114,6 +114,7 @@ def heartbeat(turn: Turn, event: Heartbeat) -> None:
     if not turn.soft.stopping:
         leave_by_strategy(turn)
         release_children(turn)
+        add_to_winners(turn)
     check_told(turn)
     ask_snapshot(turn)
     if turn.now - turn.soft.marked_at >= SECOND:

@@ -3,20 +3,24 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from aurora.engine.manage import manage, put
 from aurora.engine.turn import Turn
-from aurora.execution.bracket import Cue, advance, covered, stop_hit, target_hit, tightened
+from aurora.execution.bracket import Cue, covered, stop_hit, target_hit, tightened
 from aurora.execution.exits import exit_intents, stop_intent
 from aurora.execution.levels import levels
+from aurora.execution.pyramid import risk, stop_for_risk
+from aurora.execution.stops import rest_lags, trail_distance
 from aurora.model.bracket import Bracket, Phase
-from aurora.model.facts import BracketRemoved, BracketSet, ProtectionGap, RoundTripClosed
+from aurora.model.facts import BracketRemoved, BracketSet, RoundTripClosed
 from aurora.model.market import BookTicker
-from aurora.model.numbers import MILLISECOND, NEVER, SECOND, Qty
+from aurora.model.numbers import MILLISECOND, NEVER, SECOND, Qty, Quote
 from aurora.model.order import LIVE, Order, OrderStatus, Role
 from aurora.model.position import Position
 
 EXIT_AGAIN_MIN = 200 * MILLISECOND
 EXIT_ANSWER_WAIT = SECOND  # An exit that was accepted and has not filled: asked about before the next.
 STOP_AGAIN = 500 * MILLISECOND
+STOP_FOLLOWS = SECOND  # The resting stop follows a ratchet at most this often.
 STOPS_TRIED_MAX = 5
 GRACE_AFTER_SILENCE = SECOND
 WOULD_TRIGGER = -2021
@@ -29,10 +33,13 @@ def on_tick(turn: Turn, tick: BookTicker) -> None:
     bracket = turn.d.brackets.get(tick.symbol)
     if bracket is None or bracket.phase not in HELD:
         return
+    mid = (tick.bid + tick.ask) / 2
     if stop_hit(bracket, tick.mid_low, tick.mid_high):
         begin_exit(turn, bracket, "STOP_LOSS")
-    elif target_hit(bracket, (tick.bid + tick.ask) / 2):
+    elif target_hit(bracket, mid):
         begin_exit(turn, bracket, "TAKE_PROFIT")
+    elif turn.config.exits.manages:
+        manage(turn, bracket, mid)
 
 
 def protect(turn: Turn, symbol: str) -> None:
@@ -57,23 +64,6 @@ def protect(turn: Turn, symbol: str) -> None:
             sweep(turn, bracket)
 
 
-def put(turn: Turn, bracket: Bracket, cue: Cue) -> Bracket:
-    """Advance the bracket and close the protection gap when the cue ends one."""
-    moved = advance(bracket, cue, turn.now)
-    if bracket.naked_since is not None and moved.naked_since is None:
-        turn.conclude(
-            ProtectionGap(
-                symbol=bracket.symbol,
-                epoch=bracket.epoch,
-                since=bracket.naked_since,
-                until=turn.now,
-                notional=bracket.qty * bracket.entry,
-            )
-        )
-    turn.conclude(BracketSet(bracket=moved, cue=cue.value))
-    return moved
-
-
 def adopt(turn: Turn, position: Position, old: Bracket | None) -> Bracket | None:
     """A position without a bracket (taken over, or grown after its bracket closed) gets one at once."""
     instrument = turn.d.instruments.get(position.symbol)
@@ -81,7 +71,7 @@ def adopt(turn: Turn, position: Position, old: Bracket | None) -> Bracket | None
     if instrument is None or side is None:
         turn.alert("UNPROTECTED", position.symbol, "a position on a symbol whose filters are not known")
         return None
-    at = levels(side, position.entry, turn.config.exits, instrument)
+    at = levels(side, position.entry, turn.config.exits, instrument, turn.atr(position.symbol))
     epoch = turn.d.position_epochs.get(position.symbol, 0) + 1
     turn.alert("ADOPTED", position.symbol, f"position {position.qty} had no bracket; it is protected now")
     if old is not None:
@@ -95,7 +85,7 @@ def adopt(turn: Turn, position: Position, old: Bracket | None) -> Bracket | None
         entry=position.entry,
         stop=at.stop,
         initial_stop=at.stop,
-        take_profit=at.take_profit,
+        take_profit=at.take_profit if not turn.config.exits.ladder else None,
         backstop=at.backstop,
         opened_at=turn.now,
     )
@@ -130,17 +120,26 @@ def settle(turn: Turn, bracket: Bracket, position: Position) -> Bracket:
 
 
 def grown(turn: Turn, bracket: Bracket, position: Position) -> Bracket:
-    """Levels follow the average entry; the stop only ever tightens."""
+    """Levels follow the average entry until the first add; the stop only ever tightens."""
     instrument = turn.d.instruments[bracket.symbol]
-    at = levels(bracket.side, position.entry, turn.config.exits, instrument)
+    exits = turn.config.exits
+    qty, entry = Qty(abs(position.qty)), position.entry
+    if bracket.adds_done:
+        needed = stop_for_risk(bracket, entry, qty, instrument)
+        stop = needed if tightened(bracket, Qty(needed)) else bracket.stop
+        return replace(bracket, qty=qty, entry=entry, stop=stop)
+    at = levels(bracket.side, entry, exits, instrument, turn.atr(bracket.symbol))
     stop = at.stop if tightened(bracket, Qty(at.stop)) else bracket.stop
     return replace(
         bracket,
-        qty=Qty(abs(position.qty)),
-        entry=position.entry,
+        qty=qty,
+        entry=entry,
+        entry_first=entry,
+        size_first=qty,
         stop=stop,
         initial_stop=bracket.initial_stop if bracket.qty else stop,
-        take_profit=at.take_profit,
+        initial_risk=Quote(risk(bracket.side, entry, stop, qty)),
+        take_profit=None if exits.ladder else at.take_profit,
     )
 
 
@@ -175,6 +174,10 @@ def guard(turn: Turn, bracket: Bracket) -> None:
     """See to both stops; end the position when they cannot be had in time."""
     if turn.d.trading.flatten:
         begin_exit(turn, bracket, "FLATTEN")
+        return
+    held_for = turn.now - bracket.opened_at
+    if turn.config.exits.time_stop_s and held_for >= turn.config.exits.time_stop_s * SECOND:
+        begin_exit(turn, bracket, "TIME_STOP")
         return
     if turn.soft.first_look_at == NEVER:
         return  # Nothing is decided on memory alone; the first listing is already asked for.
@@ -213,7 +216,8 @@ def keep_stops(turn: Turn, bracket: Bracket) -> None:
     mine = turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
     working = [order for order in mine if order.open and order.intent.role is Role.STOP]
     backstops = [order for order in mine if order.open and order.intent.role is Role.BACKSTOP]
-    fit = [order for order in working if fits(order, bracket)]
+    lag = trail_distance(bracket, turn.config.exits, turn.atr(bracket.symbol))
+    fit = [order for order in working if fits(order, bracket, lag)]
     listed = [order for order in fit if order.listed]
     if listed:
         for order in working:
@@ -228,6 +232,8 @@ def keep_stops(turn: Turn, bracket: Bracket) -> None:
     if not usable(fit):
         needs.append(Role.STOP)
     again = STOP_AGAIN if bracket.stops_tried else turn.config.exits.stop_resize_ms * MILLISECOND
+    if any(order.listed and order.remaining == bracket.qty for order in working):
+        again = STOP_FOLLOWS  # Covered already: only the level lags.
     if not needs or turn.now - bracket.stop_tried_at < again:
         return
     spread = turn.soft.market.of(bracket.symbol).spread
@@ -239,8 +245,9 @@ def keep_stops(turn: Turn, bracket: Bracket) -> None:
         turn.reduce(intent, epoch=bracket.epoch)
 
 
-def fits(order: Order, bracket: Bracket) -> bool:
-    return order.intent.level == bracket.stop and order.remaining == bracket.qty
+def fits(order: Order, bracket: Bracket, lag: Decimal | None) -> bool:
+    level = order.intent.level
+    return level is not None and not rest_lags(bracket, level, lag) and order.remaining == bracket.qty
 
 
 def usable(orders: list[Order]) -> bool:

@@ -1,21 +1,25 @@
 """From opinions to orders: strategy, size, plan, gates; entries only, and only from flat."""
 
+from dataclasses import replace
+
 from aurora import governance
 from aurora.engine.briefing import brief
 from aurora.engine.protect import HELD, begin_exit
 from aurora.engine.sizer import sized
 from aurora.engine.turn import Turn, base36
-from aurora.execution.levels import Levels
+from aurora.execution.levels import Levels, exact
 from aurora.execution.partials import Children, PartialSlicer
 from aurora.execution.planner import child_intent, entering, plan
+from aurora.execution.pyramid import Add, next_add
 from aurora.governance import Briefing
+from aurora.model.bracket import Bracket, Phase
 from aurora.model.commands import Lane
 from aurora.model.control import TradingState
 from aurora.model.facts import BracketSet, IntentDenied, ParentSet, SignalSeen, StabilizerMoved, StrategyMoved
 from aurora.model.gate import Approved
 from aurora.model.market import BookTicker
-from aurora.model.numbers import MILLISECOND, NEVER, Qty
-from aurora.model.parent import ParentOrder
+from aurora.model.numbers import MILLISECOND, NEVER, Price, Qty
+from aurora.model.parent import ParentOrder, Style
 from aurora.model.signal import Signal, TargetPosition
 from aurora.signals.base import NO_MEMORY, Memory, Silence
 
@@ -122,6 +126,45 @@ def release_children(turn: Turn) -> None:
             turn.end_parent(parent, "a slice was refused")
             continue
         send(turn, parent, approved, None)
+
+
+def add_to_winners(turn: Turn) -> None:
+    """Pyramiding: the stop moves first, and the add faces every gate like any entry."""
+    if not turn.config.exits.pyramid_adds or turn.d.trading.state is not TradingState.ACTIVE:
+        return
+    busy = [parent.symbol for parent in turn.d.parents.values()]
+    for bracket in tuple(turn.d.brackets.values()):
+        symbol = bracket.symbol
+        recently = turn.now - turn.soft.reviewed_at.get(symbol, NEVER) < REVIEW_AGAIN
+        if bracket.phase not in (Phase.GUARDED, Phase.FREE) or symbol in busy or recently:
+            continue
+        instrument = turn.d.instruments[symbol]
+        add = next_add(bracket, exact(turn.soft.market.of(symbol).mid), turn.config.exits, instrument)
+        if add is None:
+            continue
+        turn.soft.reviewed_at[symbol] = turn.now
+        parent = added(turn, bracket, add)
+        approved = reviewed(turn, parent, add.qty, None)
+        if approved is None:
+            continue
+        moved = replace(bracket, stop=add.stop, adds_done=bracket.adds_done + 1)
+        turn.conclude(BracketSet(bracket=moved, cue="ADD"))
+        turn.conclude(ParentSet(parent=parent))
+        send(turn, parent, approved, None)
+
+
+def added(turn: Turn, bracket: Bracket, add: Add) -> ParentOrder:
+    return ParentOrder(
+        parent_id=f"p{base36(turn.d.epoch)}-{base36(turn.d.orders_opened + 1)}",
+        symbol=bracket.symbol,
+        side=bracket.side,
+        qty=add.qty,
+        style=Style.IMMEDIATE,
+        children=1,
+        interval=0,
+        started_at=turn.now,
+        decision_mid=Price(turn.price(bracket.symbol)),
+    )
 
 
 def leave_by_strategy(turn: Turn) -> None:

@@ -28,8 +28,6 @@ from aurora.sizing.kelly import (
     notional_from_risk,
 )
 
-DEFAULT_TAKER = Decimal("0.0005")  # VIP 0; used until the account's own rate is known.
-
 
 def sized(
     turn: Turn, signal: Signal, market: SymbolMarket, instrument: Instrument
@@ -37,7 +35,7 @@ def sized(
     """The position the signal justifies now, with the levels it was sized for."""
     exits = turn.config.exits
     price = Price(exact(market.ask if signal.side is Side.BUY else market.bid))
-    at = levels(signal.side, price, exits, instrument)
+    at = levels(signal.side, price, exits, instrument, turn.atr(signal.symbol))
     rest = resting(signal.side, at.stop, market.spread, exits, instrument)
     chain = [SizingLink(stage="signal", value=signal.p, note=signal.reason)]
     bet, risk = wagered(turn, signal, (price, rest, at.take_profit), chain)
@@ -64,7 +62,7 @@ def wagered(
     """Kelly of the bracket, costs inside; ``at`` is entry, resting stop and target."""
     sizing = turn.config.sizing
     entry, stop, target = (as_float(price) for price in at)
-    fee = as_float(taker_fee(turn, signal.symbol))
+    fee = as_float(turn.taker_fee(signal.symbol))
     slip = sizing.slippage_bps / 1e4
     costs = BracketCosts(fee_in=fee, fee_tp=fee, fee_sl=fee, slip_in=slip, slip_sl=slip)
     side: Literal[1, -1] = 1 if signal.side is Side.BUY else -1
@@ -80,11 +78,6 @@ def wagered(
     gross = RiskFraction(kelly_binary(signal.p, signal.target / signal.stop, sizing.risk_aversion, clip))
     chain.append(SizingLink(stage="declared", value=gross, note="edge gate bypassed: p is declared"))
     return bet, gross
-
-
-def taker_fee(turn: Turn, symbol: str) -> Decimal:
-    fees = turn.d.fees.get(symbol)
-    return fees.taker if fees is not None else DEFAULT_TAKER
 
 
 def bought(
@@ -104,7 +97,7 @@ def bought(
         limits=market_order_limits(instrument, leverage=config.leverage),
         leverage=config.leverage,
         margin_free=max(equity - divide(gross_held, Decimal(config.leverage)), Decimal(0)),
-        fee=taker_fee(turn, instrument.symbol),
+        fee=turn.taker_fee(instrument.symbol),
     )
     chain.append(SizingLink(stage="quantity", value=as_float(quantity.qty), note=quantity.limited_by.value))
     return quantity

@@ -33,6 +33,7 @@ from aurora.signals.base import Strategy
 from aurora.state import Durable, Soft, State
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+DEFAULT_TAKER = Decimal("0.0005")  # VIP 0.
 ALERT_EVERY = 10 * SECOND
 LISTING_EVERY = 200 * MILLISECOND
 TRADES_EVERY = 500 * MILLISECOND
@@ -210,6 +211,15 @@ class Turn:
     def prefix(self) -> str:
         """How every client id of this daemon begins."""
         return f"{self.config.brand}{self.config.instance}-"
+
+    def atr(self, symbol: str) -> float | None:
+        """Average true range in price units, once known."""
+        return self.soft.market.of(symbol).range.value
+
+    def taker_fee(self, symbol: str) -> Decimal:
+        """Fraction of notional; the lowest tier's until the account's own is known."""
+        fees = self.d.fees.get(symbol)
+        return fees.taker if fees is not None else DEFAULT_TAKER
 
     def price(self, symbol: str) -> Decimal:
         """The mark (the mid until one was heard) as a Decimal; zero while the symbol is unseen."""

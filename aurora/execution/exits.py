@@ -69,6 +69,20 @@ def exit_intents(
     )
 
 
+def partial_intent(bracket: Bracket, qty: Qty, *, rung: int) -> OrderIntent:
+    """A part of the position closed at the market: rung ``rung`` of the ladder was reached."""
+    return OrderIntent(
+        symbol=bracket.symbol,
+        side=bracket.side.opposite,
+        type=OrderType.MARKET,
+        role=Role.TAKE_PROFIT,
+        qty=qty,
+        reduce_only=True,
+        slice_no=rung,
+        reason=f"rung {rung}",
+    )
+
+
 def bound(side: Side, mark: Decimal, instrument: Instrument) -> Price:
     """The most aggressive limit the exchange takes, rounded inside the band."""
     if side is Side.BUY:

@@ -21,22 +21,33 @@ def exact(value: float) -> Decimal:
     return Decimal(repr(value))
 
 
-def levels(side: Side, entry: Price, exits: ExitsConfig, instrument: Instrument) -> Levels:
-    """Stops round towards being hit earlier, the target away from the entry."""
-    down, up = (floor_to, ceil_to)
-    tick = instrument.tick_size
-    sl, tp, back = exact(exits.sl_pct), exact(exits.tp_pct), exact(exits.backstop_pct)
-    if side is Side.BUY:
-        return Levels(
-            stop=Price(up(entry * (1 - sl), tick)),
-            take_profit=Price(up(entry * (1 + tp), tick)),
-            backstop=Price(up(entry * (1 - back), tick)),
-        )
+def levels(
+    side: Side, entry: Price, exits: ExitsConfig, instrument: Instrument, atr: float | None = None
+) -> Levels:
+    """Stops round towards being hit earlier, the target away from the entry.
+
+    ``atr``: average true range in price units, used where the configuration says so and it is known.
+    """
+    tick, sign = instrument.tick_size, side.sign
+    stop = entry - sign * distance(entry, exits.sl_pct, exits.sl_atr, atr)
+    target = entry + sign * distance(entry, exits.tp_pct, exits.tp_atr, atr)
+    backstop = entry - sign * entry * exact(exits.backstop_pct)
+    # A stop measured in ranges stays inside the backstop whatever the market does.
+    if (stop - backstop) * sign <= 0:
+        stop = (entry + backstop) / 2
+    rounded = ceil_to if side is Side.BUY else floor_to
     return Levels(
-        stop=Price(down(entry * (1 + sl), tick)),
-        take_profit=Price(down(entry * (1 - tp), tick)),
-        backstop=Price(down(entry * (1 + back), tick)),
+        stop=Price(rounded(stop, tick)),
+        take_profit=Price(rounded(target, tick)),
+        backstop=Price(rounded(backstop, tick)),
     )
+
+
+def distance(entry: Price, fraction: float, ranges: float, atr: float | None) -> Decimal:
+    """Price units: so many average true ranges when configured and known, else a fraction of the entry."""
+    if ranges and atr is not None and atr > 0:
+        return exact(round(ranges * atr, 12))
+    return entry * exact(fraction)
 
 
 def resting(side: Side, stop: Price, spread: float, exits: ExitsConfig, instrument: Instrument) -> Price:

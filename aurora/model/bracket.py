@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aurora.model.numbers import NEVER, NO_QUOTE, Nanos, Price, Qty, Quote
+from aurora.model.numbers import NEVER, NO_PRICE, NO_QTY, NO_QUOTE, Nanos, Price, Qty, Quote
 from aurora.model.order import Side
 
 
@@ -29,6 +29,11 @@ class Bracket:
     take_profit: Price | None
     backstop: Price  # Trigger of the closePosition stop.
     opened_at: Nanos
+    entry_first: Price = NO_PRICE  # Average entry, quantity and risk before any add.
+    size_first: Qty = NO_QTY
+    initial_risk: Quote = NO_QUOTE
+    adds_done: int = 0
+    rungs_done: int = 0
     peak: Price | None = None  # Best price seen, for a trailing ratchet.
     naked_since: Nanos | None = None
     exit_reason: str = ""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aurora.market import SymbolMarket
+from aurora.model.bracket import Bracket
 from aurora.model.numbers import Nanos
 from aurora.model.position import Position
 from aurora.model.signal import Signal
@@ -46,6 +47,10 @@ class Strategy(Protocol):
 
         Anything else becomes a StrategyMoved fact before ``look`` is asked again.
         """
+        ...
+
+    def stop_for(self, symbol: str, market: SymbolMarket, bracket: Bracket, now: Nanos) -> float | None:
+        """Where the strategy would have the stop; None for no wish. Asked if ``strategy_stops`` is on."""
         ...
 
     def wants_exit(self, symbol: str, position: Position, opened_at: Nanos, now: Nanos) -> str:

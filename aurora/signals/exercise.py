@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aurora.config import ExitsConfig, StrategyConfig
 from aurora.market import SymbolMarket
+from aurora.model.bracket import Bracket
 from aurora.model.numbers import SECOND, Nanos, as_float
 from aurora.model.order import Side
 from aurora.model.position import Position
@@ -69,6 +70,9 @@ class Exercise:
         if not position.flat and not holding:
             return remembered(trips=trips, flat_since=known.get(FLAT_SINCE, now), holding=1)
         return memory
+
+    def stop_for(self, _symbol: str, _market: SymbolMarket, _bracket: Bracket, _now: Nanos) -> float | None:
+        return None
 
     def wants_exit(self, _symbol: str, _position: Position, opened_at: Nanos, now: Nanos) -> str:
         held = now - opened_at

@@ -6,6 +6,7 @@ from math import tanh
 
 from aurora.config import ExitsConfig, StrategyConfig
 from aurora.market import SymbolMarket
+from aurora.model.bracket import Bracket
 from aurora.model.instrument import FeeRates
 from aurora.model.numbers import Nanos, as_float
 from aurora.model.order import Side
@@ -84,6 +85,9 @@ class Skalp:
 
     def remember(self, _symbol: str, _position: Position, _now: Nanos, memory: Memory) -> Memory:
         return memory
+
+    def stop_for(self, _symbol: str, _market: SymbolMarket, _bracket: Bracket, _now: Nanos) -> float | None:
+        return None
 
     def wants_exit(self, _symbol: str, _position: Position, _opened_at: Nanos, _now: Nanos) -> str:
         """Its brackets decide: the odds it gave had no time limit."""

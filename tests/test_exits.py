@@ -1,0 +1,172 @@
+"""Every kind of exit, LONG and SHORT, told as stories at the desk; and the arithmetic behind them."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from aurora.config import AuroraConfig, ExitsConfig
+from aurora.execution.ladder import quantities, rungs
+from aurora.execution.pyramid import risk
+from aurora.execution.stops import break_even
+from aurora.model.bracket import Bracket, Phase
+from aurora.model.facts import BracketSet, RoundTripClosed
+from aurora.model.numbers import Price, Qty
+from aurora.model.order import Role, Side
+from aurora.risk.true_range import TrueRange
+from tests.desk import CONFIG, Desk, btc
+from tests.test_bracket import bracket as sample
+
+D = Decimal
+
+
+def desk_with(seed: int = 1, **exits: Any) -> Desk:
+    plain = CONFIG.model_dump()
+    plain["exits"] |= exits
+    plain["strategy"]["seed"] = seed
+    return Desk(AuroraConfig.model_validate(plain)).open()
+
+
+def entered(side: Side, **exits: Any) -> Desk:
+    """A guarded position on the wanted side; the seed decides who begins."""
+    for seed in range(20):
+        desk = desk_with(seed, **exits)
+        if desk.enter() is side:
+            desk.run(1.2)
+            return desk
+    raise AssertionError("no seed begins on that side")
+
+
+def held(desk: Desk) -> Bracket:
+    return desk.engine.state.durable.brackets["BTCUSDT"]
+
+
+def go(desk: Desk, fraction: str, seconds: float = 0.2) -> None:
+    """Move the mid to entry x (1 + fraction) in the position's favour and stay there."""
+    side = held(desk).side
+    entry = held(desk).entry_first
+    desk.price(str((entry * (1 + D(fraction) * side.sign)).quantize(D("0.1"))))
+    desk.run(seconds)
+
+
+def reason(desk: Desk) -> str:
+    trip = desk.facts(RoundTripClosed)[0]
+    assert isinstance(trip, RoundTripClosed)
+    return trip.exit_reason
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_trailing_stop_follows_and_never_loosens(side: Side) -> None:
+    desk = entered(side, trail_pct=0.002, tp_pct=0.5)
+    stops = []
+    for fraction in ("0.001", "0.004", "0.003", "0.006", "0.005"):
+        go(desk, fraction, 1.5)
+        stops.append(held(desk).stop)
+    assert [abs(stop) for stop in stops] == sorted(stops, reverse=side is Side.SELL)
+    assert (stops[-1] - held(desk).entry) * side.sign > 0
+    resting = [intent for intent in desk.venue.resting.values() if intent.role is Role.STOP]
+    assert len(resting) == 1
+    assert resting[0].level is not None
+    assert abs(resting[0].level - stops[-1]) <= held(desk).entry * D("0.0005")
+    go(desk, "0.003", 0.3)
+    assert desk.venue.position.flat
+    assert reason(desk) == "STOP_LOSS"
+
+
+@pytest.mark.parametrize("side", Side)
+def test_at_break_even_the_position_is_free_and_cannot_lose(side: Side) -> None:
+    desk = entered(side, break_even_pct=0.0015, tp_pct=0.5)
+    go(desk, "0.0020", 1.5)
+    assert held(desk).phase is Phase.FREE
+    stop, entry = held(desk).stop, held(desk).entry
+    net = (stop - entry) * side.sign - (stop + entry) * D("0.0005")
+    assert D(0) <= net <= D("0.2")
+
+
+@pytest.mark.parametrize("side", Side)
+def test_time_ends_a_position(side: Side) -> None:
+    desk = entered(side, time_stop_s=5)
+    desk.run(5.0)
+    assert desk.venue.position.flat or held(desk).epoch > 1
+    assert reason(desk) == "TIME_STOP"
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_ladder_takes_its_parts_and_the_stop_follows_what_is_left(side: Side) -> None:
+    desk = entered(side, ladder=("0.001:0.5", "0.002:0.25", "0.003:0.25"), tp_pct=0.5)
+    whole = abs(desk.venue.position.qty)
+    go(desk, "0.0011", 1.5)
+    left = abs(desk.venue.position.qty)
+    assert whole / 2 - D("0.001") <= left <= whole / 2 + D("0.001")
+    stop = next(intent for intent in desk.venue.resting.values() if intent.role is Role.STOP)
+    assert stop.qty == left
+    assert held(desk).phase is Phase.GUARDED
+    go(desk, "0.0032", 0.4)
+    assert desk.venue.position.flat
+    assert reason(desk) == "LADDER"
+    assert -side.sign not in desk.venue.worst_sign
+
+
+@pytest.mark.parametrize("side", Side)
+def test_an_add_never_risks_more_than_was_risked_first(side: Side) -> None:
+    desk = entered(side, pyramid_adds=2, pyramid_step_pct=0.002, pyramid_share=0.5, tp_pct=0.5)
+    first = held(desk)
+    for fraction in ("0.0025", "0.0050"):
+        go(desk, fraction, 1.5)
+        now = held(desk)
+        assert risk(side, now.entry, now.stop, now.qty) <= first.initial_risk
+    assert held(desk).adds_done == 2
+    assert abs(desk.venue.position.qty) > first.qty
+    assert held(desk).phase in (Phase.GUARDED, Phase.FREE)
+    stops = [fact.bracket.stop for fact in desk.facts(BracketSet) if isinstance(fact, BracketSet)]
+    assert stops == sorted(stops, reverse=side is Side.SELL)
+
+
+@given(
+    entry=st.decimals("100", "100000", places=1),
+    fee=st.decimals("0", "0.002", places=5),
+    side=st.sampled_from(Side),
+)
+def test_break_even_pays_both_fees_and_little_more(entry: Decimal, fee: Decimal, side: Side) -> None:
+    held_at = sample(side)
+    level = break_even(
+        Bracket(**{f: getattr(held_at, f) for f in held_at.__slots__} | {"entry": Price(entry)}),
+        fee=fee,
+        instrument=btc(),
+    )
+    net = (level - entry) * side.sign - (level + entry) * fee
+    assert D(0) <= net <= D("0.11")
+
+
+@given(qty=st.integers(1, 200_000), shares=st.sampled_from([("1",), ("0.5", "0.5"), ("0.3", "0.3", "0.4")]))
+def test_the_rungs_add_up_to_the_position(qty: int, shares: tuple[str, ...]) -> None:
+    ladder = rungs(tuple(f"{0.001 * (n + 1):.3f}:{share}" for n, share in enumerate(shares)))
+    size = Qty(D(qty) / 1000)
+    parts = quantities(size, ladder, btc(), Price(D("60000")))
+    assert sum(parts) == size
+    assert all(part >= 0 for part in parts)
+    assert all(part * 60_000 >= 50 for part in parts[:-1] if part)
+
+
+@pytest.mark.parametrize(
+    "ladder", [("0.001",), ("0.001:0.5",), ("0.002:0.5", "0.001:0.5"), ("x:1",), ("0.001:1.5",)]
+)
+def test_a_ladder_that_does_not_add_up_is_refused(ladder: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError, match="ladder"):
+        ExitsConfig(ladder=ladder)
+
+
+def test_the_true_range_counts_gaps_between_bars() -> None:
+    atr = TrueRange()
+    minute = 60_000_000_000
+    for bar in range(15):
+        for price in (100.0 + bar, 101.0 + bar, 100.5 + bar):
+            atr.update(price, (bar + 1) * minute)
+    # Every bar spans 1; all but the first also open half above the close before them.
+    assert atr.value == pytest.approx((1.0 + 13 * 1.5) / 14)
+    warmed = TrueRange()
+    warmed.warm(tuple([101.0] * 15), tuple([99.0] * 15), tuple([100.0] * 15))
+    assert warmed.value == pytest.approx(2.0)
