@@ -227,6 +227,13 @@ def test_a_price_at_the_bound_is_inside_it() -> None:
         assert isinstance(judged(altered(instrument=rules), at_bound), Approved)
 
 
+def test_a_price_beyond_the_bound_is_refused() -> None:
+    low = replace(instrument(), price_max=Price(Decimal(49_999)))
+    denied = judged(altered(instrument=low), intent(kind=OrderType.LIMIT, price="50000"))
+    assert isinstance(denied, Denied)
+    assert denied.reason is R.INSTRUMENT
+
+
 def test_a_symbol_that_has_its_stops_needs_no_more_slots() -> None:
     assert isinstance(judged(altered(conditional_open=16, occupied=(BTC,))), Approved)
     assert isinstance(judged(altered(conditional_open=17, occupied=(BTC,))), Denied)

@@ -148,6 +148,26 @@ def test_a_transaction_told_twice_is_booked_once() -> None:
     assert ledger.funding == D("-0.5")
 
 
+@pytest.mark.parametrize("tellings", ["ss", "ssr", "srs", "rss", "srrs", "sssr"])
+def test_a_stream_that_repeats_itself_books_nothing_twice(tellings: str) -> None:
+    ledger = opened()
+    for teller in tellings:
+        told(ledger, flow("-0.5", flow_id="77" if teller == "r" else "", when=at(0)))
+    assert ledger.funding == D("-0.5")
+    told(ledger, flow("-0.5", when=at(0.001)))
+    assert ledger.funding == D(-1), "a later one is another one"
+
+
+def test_flows_alike_to_the_letter_come_in_with_the_income_list() -> None:
+    ledger = opened()
+    for _ in range(2):
+        told(ledger, flow("-0.5", symbol=BTC))
+    assert ledger.funding == D("-0.5")
+    for flow_id in ("1", "2"):
+        told(ledger, flow("-0.5", symbol=BTC, flow_id=flow_id))
+    assert ledger.funding == D(-1)
+
+
 def test_two_equal_flows_are_two_flows() -> None:
     ledger = opened()
     told(ledger, flow("5", FlowKind.TRANSFER, when=at(0)))
@@ -165,7 +185,7 @@ def test_two_equal_flows_are_two_flows() -> None:
         flow("-0.5", FlowKind.OTHER, flow_id="1"),
         flow("-0.5", flow_id="1", asset="BNB"),
         flow("-0.5", flow_id="1", symbol=ETH),
-        flow("-0.5", symbol=BTC),
+        flow("-0.5", symbol=BTC, when=at(1)),
     ],
     ids=["too late", "other amount", "other kind", "other asset", "other symbol", "same teller"],
 )
@@ -191,6 +211,9 @@ def test_memory_of_flows_is_bounded() -> None:
     kept = ledger.checkpoint()
     assert len(kept.flow_ids) == FLOWS_KEPT
     assert len(kept.unmatched) == UNMATCHED_KEPT
+    for number in range(UNMATCHED_KEPT + 10):
+        told(ledger, flow("2", when=at(number * 100)))
+    assert len(ledger.checkpoint().streamed) == UNMATCHED_KEPT
     assert not ledger.knows_flow("0")
     assert ledger.knows_flow(str(FLOWS_KEPT + 9))
 

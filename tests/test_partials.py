@@ -125,6 +125,15 @@ def test_a_split_never_strands_a_tail() -> None:
     assert due(PartialSlicer.released(plan), children(live=str(first))) == D("60.001")
 
 
+def test_a_child_obeys_the_stricter_of_the_limit_and_the_market_lot() -> None:
+    coarse = replace(RULES, market_step_size=Qty(D("0.010")), market_qty_min=Qty(D("0.020")))
+    assert due(parent("0.105"), rules=coarse) == D("0.100")
+    assert due(parent("0.015"), rules=coarse) is None
+    fine = replace(RULES, step_size=Qty(D("0.010")), qty_min=Qty(D("0.020")), qty_max=Qty(D("0.050")))
+    assert due(parent("0.105"), rules=fine) == D("0.050")
+    assert due(parent("0.015"), rules=fine) is None
+
+
 def test_the_number_of_slices_is_bounded() -> None:
     assert PartialSlicer.split(parent("1000000"), RULES).children == CHILDREN_MAX
     assert PartialSlicer.split(parent("0.100", Style.TWAP, 4), RULES).children == 4

@@ -42,6 +42,7 @@ class Ledger:
         self._books: dict[str, Book] = {}
         self._flow_ids: dict[str, None] = {}
         self._unmatched: list[CashFlow] = []
+        self._streamed: list[CashFlow] = []  # Told without a transaction id, matched since or not.
         self._held: dict[str, tuple[float, float]] = {}  # Signed quantity and entry, for ticks.
 
     def apply(self, fact: DurableFact) -> None:
@@ -125,8 +126,14 @@ class Ledger:
         """The booked flow that this one tells again.
 
         One teller is the stream, which has no transaction id; the other is the income list, which has one.
-        Either may come first, and each booked flow is told again once at most. Nearest in time wins.
+        Either may come first, and each booked flow is told again once at most; nearest in time wins. A
+        stream may also repeat itself to the letter (two connections overlap). Should two flows be alike to
+        the letter, the second comes into the books with the income list, whose ids tell them apart.
         """
+        if not flow.flow_id:
+            repeated = next((booked for booked in self._streamed if repeats(booked, flow)), None)
+            if repeated is not None:
+                return repeated
         twins = [booked for booked in self._unmatched if twin(booked, flow)]
         return min(twins, key=lambda booked: abs(booked.ts_event - flow.ts_event), default=None)
 
@@ -187,6 +194,7 @@ class Ledger:
             books=tuple(self._books[symbol].checkpoint() for symbol in sorted(self._books)),
             flow_ids=tuple(self._flow_ids),
             unmatched=tuple(self._unmatched),
+            streamed=tuple(self._streamed),
         )
 
     @classmethod
@@ -199,6 +207,7 @@ class Ledger:
         ledger._books = {book.base.symbol: Book.restore(book) for book in checkpoint.books}
         ledger._flow_ids = dict.fromkeys(checkpoint.flow_ids)
         ledger._unmatched = list(checkpoint.unmatched)
+        ledger._streamed = list(checkpoint.streamed)
         for symbol in ledger._books:
             ledger._refresh(symbol)
         return ledger
@@ -223,11 +232,13 @@ class Ledger:
         if flow.flow_id and self.knows_flow(flow.flow_id):
             return
         known = self.flow_match(flow) if told_before else None
-        if known is not None:
+        if known is not None and known.flow_id != flow.flow_id:
             self._unmatched.remove(known)
         if flow.flow_id:
             self._flow_ids[flow.flow_id] = None
             drop_oldest(self._flow_ids)
+        else:
+            self._streamed = [*self._streamed, flow][-UNMATCHED_KEPT:]
         if told_before:
             return
         self._unmatched = [*self._unmatched, flow][-UNMATCHED_KEPT:]
@@ -266,6 +277,7 @@ class LedgerCheckpoint:
     books: tuple[BookCheckpoint, ...]
     flow_ids: tuple[str, ...]
     unmatched: tuple[CashFlow, ...]
+    streamed: tuple[CashFlow, ...]
 
 
 def twin(booked: CashFlow, told: CashFlow) -> bool:
@@ -278,6 +290,11 @@ def twin(booked: CashFlow, told: CashFlow) -> bool:
         and (booked.symbol == told.symbol or not (booked.symbol and told.symbol))
         and abs(booked.ts_event - told.ts_event) <= MATCH_WITHIN
     )
+
+
+def repeats(booked: CashFlow, told: CashFlow) -> bool:
+    """Whether it is the same message of the stream, heard again."""
+    return replace(told, ts_recv=booked.ts_recv) == booked
 
 
 def drop_oldest(ids: dict[str, None]) -> None:
