@@ -96,8 +96,13 @@ def switched(settings: list[str]) -> dict[str, str]:
 
 def tell(*, as_json: bool) -> None:
     """Log lines on standard error, as text or JSON."""
-    import logging
     import sys
 
-    shape = '{"level": "%(levelname)s", "message": "%(message)s"}' if as_json else "%(message)s"
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=shape)
+    if as_json:
+        from skalp_bot.obs.log import install
+
+        install(handle=sys.stderr.fileno(), level="info")
+    else:
+        import logging
+
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")

@@ -80,9 +80,16 @@ def run(  # noqa: PLR0913 -- one parameter an option
 
 
 def start(options: Any) -> int:
-    """Imported here: ccxt and the core cost most of a second, and no other command needs them."""
-    import importlib
+    """Imported here: ccxt and the core cost most of a second, and no other command needs them.
 
+    What libraries have to say goes to standard error; the daemon writes its own lines.
+    """
+    import importlib
+    import sys
+
+    from skalp_bot.obs.log import install
+
+    install(handle=sys.stderr.fileno(), level=options.config.log.level)
     code: int = importlib.import_module("skalp_bot.runner.run_live_aurora").main(options)
     return code
 
