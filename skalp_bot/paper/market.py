@@ -20,7 +20,12 @@ Level = tuple[Decimal, Decimal]  # price, absolute displayed quantity; quantity 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthFrame:
-    """A recorded depthUpdate: its ids (U, u, pu), times (T, E) and levels exactly as they were sent."""
+    """A recorded depthUpdate: its ids (U, u, pu), times (T, E) and levels exactly as they were sent.
+
+    Depth frames and bookTickers share one sequence of ids, and bookTickers run ahead: `last_id` is often below the
+    `update_id` of a `BookTop` already published. Only the chain of depth frames (prev_id = last_id of the frame
+    before) must hold; a newer bookTicker is no reason to number a recorded frame anew.
+    """
 
     first_id: int
     last_id: int
