@@ -22,9 +22,9 @@ Level = tuple[Decimal, Decimal]  # price, absolute displayed quantity; quantity 
 class DepthFrame:
     """A recorded depthUpdate: its ids (U, u, pu), times (T, E) and levels exactly as they were sent.
 
-    Depth frames and bookTickers share one sequence of ids, and bookTickers run ahead: `last_id` is often below the
-    `update_id` of a `BookTop` already published. Only the chain of depth frames (prev_id = last_id of the frame
-    before) must hold; a newer bookTicker is no reason to number a recorded frame anew.
+    Depth frames and bookTickers share one sequence of ids, and bookTickers run ahead: `last_id` is
+    often below that of a `BookTop` already published. Only the chain of depth frames must hold (prev_id
+    is the last_id of the frame before); a newer bookTicker is no reason to number a frame anew.
     """
 
     first_id: int

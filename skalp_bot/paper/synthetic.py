@@ -94,6 +94,7 @@ class SyntheticMarket:
         events: list[MarketEvent] = []
         for name, grid in self._specs.items():
             life = _Life(name, grid, seeded(self._seed, name, turn), state.get("symbols", {}).get(name))
+            life.quieten(len(self._lives))
             self._lives.append(life)
             self._opening[name] = life.present(grid)
             events.append(life.book.snapshot(now_ms))
@@ -168,8 +169,13 @@ class _Life:
         self._marked_at = 0.0
         self._basis_bps = rng.gauss(0, model.INDEX_SIGMA_BPS)
         self._funding_ms = 0
-        self.acts_at = rng.expovariate(model.EVENTS_PER_SECOND / SECOND_MS)
+        self._gap_ms = SECOND_MS / model.EVENTS_PER_SECOND
+        self.acts_at = rng.expovariate(1 / self._gap_ms)
         self.marks_at = SECOND_MS
+
+    def quieten(self, rank: int) -> None:
+        """Symbols far down the list act less often; their price moves no less."""
+        self._gap_ms *= 1 + max(0, rank - model.LIVELY_SYMBOLS) / model.QUIETER_EVERY
 
     def move(self, at: float, shared: _Shared) -> None:
         """Let the hidden value make its fair step since the last time."""
@@ -193,10 +199,8 @@ class _Life:
         if book.ask - book.bid > 1 or rng.random() < model.BURST_SHARE:
             gap = rng.expovariate(1 / model.BURST_GAP_MS)
         else:
-            calm = (SECOND_MS / model.EVENTS_PER_SECOND - model.BURST_SHARE * model.BURST_GAP_MS) / (
-                1 - model.BURST_SHARE
-            )
-            gap = rng.expovariate(min(2.0, max(0.6, self._relative)) / calm)
+            calm = (self._gap_ms - model.BURST_SHARE * model.BURST_GAP_MS) / (1 - model.BURST_SHARE)
+            gap = rng.expovariate(min(1.4, max(0.7, self._relative)) / calm)
         self.acts_at = at + gap
 
     def mark(self, at: float, t_ms: int) -> Mark:

@@ -52,6 +52,8 @@ JUMP_SIGMAS = 4.5
 # Update events a second and symbol. The tape has 192 bookTicker frames a second, 3 % of which change the mid;
 # here size-only frames are thinned six-fold and price changes kept at their number (5.9 a second).
 EVENTS_PER_SECOND = 36.0
+# (A) the first symbols are lively; those far behind them are quieter, as on the venue.
+LIVELY_SYMBOLS, QUIETER_EVERY = 10, 20
 PRICE_SHARE, TRADE_SHARE, DEEP_SHARE = 0.17, 0.20, 0.15  # the rest changes a size at the touch
 # (T) two thirds of the frames follow the one before within a millisecond.
 BURST_SHARE, BURST_GAP_MS = 0.72, 0.7
