@@ -1,0 +1,202 @@
+"""The Exchange port on Binance USD-M: open, stream, execute, close."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import assert_never
+
+from aurora.errors import InvariantError
+from aurora.model.commands import (
+    CancelOrder,
+    Command,
+    Lane,
+    QueryOrder,
+    RequestIncome,
+    RequestSnapshot,
+    RequestTrades,
+    SubmitOrder,
+)
+from aurora.model.events import OrderAcked, OrderNotSent, OrderOutcome, RequestFailed
+from aurora.model.numbers import Nanos
+from aurora.model.order import OrderKey
+from skalp_bot.exch import encode, outcomes
+from skalp_bot.exch.ccxt_binance import BinanceClient
+from skalp_bot.exch.fields import DecodeError
+from skalp_bot.exch.questions import Questions
+from skalp_bot.exch.rest import Rest
+from skalp_bot.exch.settings import ExchangeSettings
+from skalp_bot.exch.startup import Startup
+from skalp_bot.exch.streams import Streams
+from skalp_bot.exch.venue_clock import VenueClock
+from skalp_bot.exch.wire import Answer, Reply, Request
+from skalp_bot.ports import Clock, Emit, VenueError
+
+SKEWED = (-1021, -5028)
+POSTED_MAX = 200_000  # Ids of a process that are remembered as posted; far more than it sends.
+FEES_RETRY_S = 60.0
+
+
+class BinanceExchange:
+    """Satisfies ``ports.Exchange``; ``connect_fast`` alone is enough to ask, cancel and submit."""
+
+    def __init__(self, settings: ExchangeSettings, *, clock: Clock, emit: Emit) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._emit = emit
+        self._posted: dict[OrderKey, None] = {}
+        self._connected = False
+        self._skewed = asyncio.Event()
+        self.venue_clock = VenueClock(clock)
+        self._client = BinanceClient(
+            settings,
+            venue_ms=lambda: self.venue_clock.now() // 1_000_000,
+            on_text=self._on_text,
+            on_connected=self._on_connected,
+        )
+        self._rest = Rest(signer=self._client, settings=settings, clock=clock, venue_clock=self.venue_clock)
+        self._questions = Questions(rest=self._rest, clock=clock, venue_clock=self.venue_clock)
+        self._streams = Streams(
+            client=self._client, rest=self._rest, settings=settings, clock=clock, emit=emit
+        )
+        self._startup = Startup(
+            rest=self._rest,
+            settings=settings,
+            clock=clock,
+            venue_clock=self.venue_clock,
+            emit=emit,
+            host=self._client.host,
+        )
+
+    async def connect_fast(self) -> None:
+        """The venue's time and nothing else: what recovery needs before it can protect a position."""
+        if not self._connected:
+            self._client.attach(await self._rest.open())
+            await self._startup.reach()
+            self._connected = True
+
+    async def clock_sync(self) -> None:
+        """Learn the venue's time anew; VenueError when it does not answer."""
+        self._skewed.clear()
+        why = await self._startup.sync_clock()
+        if why:
+            raise VenueError(f"{self._client.host} does not tell its time: {why}")
+
+    async def open(self) -> None:
+        """Everything a trading day needs; raises VenueError with the fix, emits what it learned."""
+        await self.connect_fast()
+        try:
+            await self._startup.instruments()
+            await self._startup.one_way_mode()
+            await self._startup.margin_and_leverage()
+            await self._startup.candles()
+        except DecodeError as error:
+            raise VenueError(f"{self._client.host} answered what nobody can read: {error}") from error
+        await self.execute(
+            RequestSnapshot(
+                symbol=None, positions=True, orders=True, algo_orders=True, balances=True, why="open"
+            )
+        )
+
+    async def stream(self) -> None:
+        """Streams, and the upkeep that a long day needs; until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._streams.run(), name="streams")
+            tasks.create_task(self._keep_clock(), name="clock-sync")
+            tasks.create_task(self._keep_warm(), name="warm-connections")
+            tasks.create_task(self._keep_filters(), name="filters")
+
+    async def execute(self, command: Command) -> None:
+        """Carry out one command; exactly one event tells how it ended."""
+        match command:
+            case SubmitOrder():
+                self._emit(await self._submit(command))
+            case CancelOrder():
+                request = encode.cancel(command.key, command.symbol)
+                answer = await self._ask(request, Lane.CANCEL)
+                self._emit(outcomes.canceled(command.key, answer))
+            case QueryOrder():
+                requested_at = Nanos(self._clock.now())
+                answer = await self._ask(encode.query(command.key, command.symbol), Lane.QUERY)
+                self._emit(outcomes.queried(command.key, answer, requested_at))
+            case RequestSnapshot():
+                self._emit(await self._questions.snapshot(command))
+            case RequestTrades():
+                self._emit(await self._questions.trades(command))
+            case RequestIncome():
+                self._emit(await self._questions.income(command))
+            case _ as never:
+                assert_never(never)
+
+    async def close(self) -> None:
+        await self._client.close()
+        await self._rest.close()
+
+    async def _submit(self, command: SubmitOrder) -> OrderOutcome:
+        key = command.key
+        if key in self._posted:
+            raise InvariantError(f"order {key.client_id} was about to be sent a second time")
+        try:
+            request = encode.submit(command)
+        except encode.EncodeError as error:
+            return OrderNotSent(key=key, why=f"not sent: {error}", ts_recv=Nanos(self._clock.now()))
+        self._remember(key)
+        self._streams.promise(key)
+        answer = await self._ask(request, command.lane, send_before=command.send_before)
+        outcome = outcomes.submitted(key, answer)
+        if isinstance(outcome, OrderAcked):
+            self._streams.expect(key)
+        else:
+            self._streams.forget(key)
+        return outcome
+
+    def _remember(self, key: OrderKey) -> None:
+        if len(self._posted) >= POSTED_MAX:
+            del self._posted[next(iter(self._posted))]
+        self._posted[key] = None
+
+    async def _ask(self, request: Request, lane: Lane, *, send_before: Nanos | None = None) -> Answer:
+        answer = await self._rest.ask(request, lane, send_before=send_before)
+        if isinstance(answer, Reply) and answer.code in SKEWED:
+            self._skewed.set()
+        return answer
+
+    async def _keep_clock(self) -> None:
+        """At intervals, and at once when the venue found our time wrong."""
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.clock_sync_s):
+                    await self._skewed.wait()
+            except TimeoutError:
+                pass
+            self._skewed.clear()
+            await self._startup.sync_clock()
+            await self._clock.sleep(1.0)
+
+    async def _keep_warm(self) -> None:
+        while True:
+            await self._rest.warm()
+            await self._clock.sleep(self._settings.warm_every_s)
+
+    async def _keep_filters(self) -> None:
+        """Fees first, because nothing waited for them; then filters, now and again."""
+        for symbol in self._settings.symbols:
+            while not await self._done("commissionRate", symbol, self._startup.fees(symbol)):
+                await self._clock.sleep(FEES_RETRY_S)
+        while True:
+            await self._clock.sleep(self._settings.reload_s)
+            await self._done("exchangeInfo", "filters", self._startup.instruments())
+
+    async def _done(self, request: str, subject: str, work: Awaitable[None]) -> bool:
+        """Upkeep that fails is told and tried again; it stops nothing."""
+        try:
+            await work
+        except (VenueError, DecodeError) as error:
+            now = Nanos(self._clock.now())
+            self._emit(RequestFailed(request=request, subject=subject, why=str(error), ts_recv=now))
+            return False
+        return True
+
+    def _on_text(self, url: str, frame: str) -> None:
+        self._streams.on_text(url, frame)
+
+    def _on_connected(self, url: str) -> None:
+        self._streams.on_connected(url)

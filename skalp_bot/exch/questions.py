@@ -1,0 +1,162 @@
+"""Questions about the account, page by page until they are answered whole, or a stated failure."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aurora.model.account import AccountSnapshot
+from aurora.model.commands import Lane, RequestIncome, RequestSnapshot, RequestTrades
+from aurora.model.events import IncomeListed, RequestFailed, TradesListed
+from aurora.model.fill import CashFlow, Fill
+from aurora.model.numbers import MILLISECOND, SECOND, Nanos
+from skalp_bot.exch import listings
+from skalp_bot.exch.fields import DecodeError, rows
+from skalp_bot.exch.rest import Rest
+from skalp_bot.exch.venue_clock import VenueClock
+from skalp_bot.exch.wire import Reply, Request
+from skalp_bot.ports import Clock
+
+PAGE = 1000
+PAGES_MAX = 100
+INCOME_DAYS = 89  # The venue keeps three months.
+
+POSITIONS = Request(method="GET", path="positionRisk", api="fapiPrivateV3")
+BALANCES = Request(method="GET", path="balance", api="fapiPrivateV3")
+OPEN_ORDERS = Request(method="GET", path="openOrders")
+OPEN_ALGO = Request(method="GET", path="openAlgoOrders")
+
+
+class AskError(Exception):
+    """The venue did not answer a question; the message says how."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One listing of a snapshot."""
+
+    request: Request
+    read: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    why: str
+
+
+class Questions:
+    """Every method answers with an event; none raises for what the venue or the network does."""
+
+    def __init__(self, *, rest: Rest, clock: Clock, venue_clock: VenueClock) -> None:
+        self._rest = rest
+        self._clock = clock
+        self._venue_clock = venue_clock
+
+    async def snapshot(self, command: RequestSnapshot) -> AccountSnapshot | RequestFailed:
+        """All parts at once, so that they describe nearly the same moment."""
+        requested_at = self._now()
+        listed = {"symbol": command.symbol} if command.symbol else {}
+        weight = 1 if command.symbol else 40
+        parts = {
+            "positions": _part(POSITIONS, listings.position_views) if command.positions else None,
+            "orders": _part(OPEN_ORDERS, listings.order_views, listed, weight) if command.orders else None,
+            "algo": _part(OPEN_ALGO, listings.algo_views, listed, weight) if command.algo_orders else None,
+            "balances": _part(BALANCES, listings.balance_views) if command.balances else None,
+        }
+        async with asyncio.TaskGroup() as tasks:
+            asked = {name: tasks.create_task(self._read(part)) for name, part in parts.items()}
+        found = {name: task.result() for name, task in asked.items()}
+        for failure in found.values():
+            if isinstance(failure, Failure):
+                return self._failed("RequestSnapshot", command.symbol or "account", failure.why)
+        return AccountSnapshot(
+            symbol=command.symbol,
+            positions=found["positions"],
+            orders=found["orders"],
+            algo_orders=found["algo"],
+            balances=found["balances"],
+            requested_at=requested_at,
+            ts_recv=self._now(),
+        )
+
+    async def trades(self, command: RequestTrades) -> TradesListed | RequestFailed:
+        """Every trade from ``from_id`` on; without one, the newest page."""
+        requested_at = self._now()
+        try:
+            fills = [fill async for page in self._trade_pages(command) for fill in page]
+        except (AskError, DecodeError) as error:
+            return self._failed("RequestTrades", command.symbol, str(error))
+        return TradesListed(
+            symbol=command.symbol, fills=tuple(fills), requested_at=requested_at, ts_recv=self._now()
+        )
+
+    async def income(self, command: RequestIncome) -> IncomeListed | RequestFailed:
+        """Every cash flow that is no trade since ``since``, oldest first."""
+        requested_at = self._now()
+        try:
+            flows = [flow async for page in self._income_pages(command.since) for flow in page]
+        except (AskError, DecodeError) as error:
+            return self._failed("RequestIncome", "income", str(error))
+        return IncomeListed(
+            flows=tuple(sorted(flows, key=lambda flow: flow.ts_event)),
+            since=command.since,
+            requested_at=requested_at,
+            ts_recv=self._now(),
+        )
+
+    async def _trade_pages(self, command: RequestTrades) -> AsyncIterator[tuple[Fill, ...]]:
+        from_id = command.from_id
+        for _ in range(PAGES_MAX):
+            params = {"symbol": command.symbol, "limit": str(PAGE)}
+            if from_id is not None:
+                params["fromId"] = str(from_id)
+            request = Request(method="GET", path="userTrades", params=params, weight=5)
+            page = listings.listed_fills(await self._ask(request), self._now())
+            yield page
+            if from_id is None or len(page) < PAGE:
+                return
+            from_id = max(fill.trade_id for fill in page) + 1
+        raise AskError(f"more than {PAGES_MAX} pages of {PAGE} trades")
+
+    async def _income_pages(self, since: Nanos) -> AsyncIterator[tuple[CashFlow, ...]]:
+        oldest = self._venue_clock.now() - INCOME_DAYS * 86400 * SECOND
+        window = {
+            "startTime": str(max(since, oldest) // MILLISECOND),
+            "endTime": str(self._venue_clock.now() // MILLISECOND),
+            "limit": str(PAGE),
+        }
+        for number in range(1, PAGES_MAX + 1):
+            params = window | {"page": str(number)}
+            payload = await self._ask(Request(method="GET", path="income", params=params, weight=30))
+            yield listings.listed_flows(payload, self._now())
+            if len(rows(payload, "income")) < PAGE:
+                return
+        raise AskError(f"more than {PAGES_MAX} pages of {PAGE} income rows")
+
+    async def _read(self, part: Part | None) -> Any:
+        if part is None:
+            return None
+        try:
+            return part.read(await self._ask(part.request))
+        except (AskError, DecodeError) as error:
+            return Failure(why=str(error))
+
+    async def _ask(self, request: Request) -> Any:
+        answer = await self._rest.ask(request, Lane.QUERY)
+        if not isinstance(answer, Reply):
+            raise AskError(f"{request.name}: {answer.why}")
+        if answer.status != 200:
+            raise AskError(f"{request.name}: HTTP {answer.status} {answer.code or ''} {answer.message}")
+        return answer.payload()
+
+    def _failed(self, name: str, subject: str, why: str) -> RequestFailed:
+        return RequestFailed(request=name, subject=subject, why=why, ts_recv=self._now())
+
+    def _now(self) -> Nanos:
+        return Nanos(self._clock.now())
+
+
+def _part(
+    request: Request, read: Callable[[Any], Any], params: dict[str, str] | None = None, weight: int = 5
+) -> Part:
+    return Part(request=replace(request, params=params or {}, weight=weight), read=read)

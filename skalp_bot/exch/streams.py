@@ -1,0 +1,202 @@
+"""The three streams of the venue, and the proofs that each of them still tells the truth."""
+
+import asyncio
+
+import ccxt
+
+from aurora.model.commands import Lane
+from aurora.model.control import Stream
+from aurora.model.events import Event, OrderUpdate
+from aurora.model.market import BookTicker
+from aurora.model.numbers import SECOND, Nanos
+from aurora.model.order import OrderKey
+from skalp_bot.exch.ccxt_binance import BinanceClient
+from skalp_bot.exch.decode import book_ticker, mark_price, user_event
+from skalp_bot.exch.fields import DecodeError, Row, mapping, text, whole
+from skalp_bot.exch.rest import Rest
+from skalp_bot.exch.settings import ExchangeSettings
+from skalp_bot.exch.socket import DialError, Plan, Socket
+from skalp_bot.exch.wire import Reply, Request
+from skalp_bot.ports import Clock, Emit
+
+WATCH_S = 0.5
+GRACE_S = 1.0  # A frame on its way when the probe was answered.
+LISTEN_KEY_S = 25 * 60.0  # The venue forgets a key after 60 minutes.
+LISTEN_KEY_RETRY_S = 60.0
+LISTEN_KEY_TRIES = 3
+LISTEN_KEY_GONE = -1125
+PROOFS_MAX = 4096
+
+
+class Streams:
+    """Built with the client whose frames it hears; ``run`` holds all sockets until cancelled."""
+
+    def __init__(
+        self, *, client: BinanceClient, rest: Rest, settings: ExchangeSettings, clock: Clock, emit: Emit
+    ) -> None:
+        self._client = client
+        self._rest = rest
+        self._settings = settings
+        self._clock = clock
+        self._emit = emit
+        self._book_ids: dict[str, int] = {}  # The newest update of each symbol's book we know of.
+        self._probe_at = 0
+        self._promised: dict[OrderKey, int] = {}  # Sent orders without an event; deadline, 0 until acked.
+        lower = [symbol.lower() for symbol in settings.symbols]
+        self._market = self._socket(Stream.MARKET, "public", [f"{each}@bookTicker" for each in lower])
+        self._mark = self._socket(Stream.MARK, "market", [f"{each}@markPrice@1s" for each in lower])
+        self._user = self._socket(Stream.USER, "private", [])
+        self._sockets = (self._market, self._mark, self._user)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for socket in self._sockets:
+                tasks.create_task(socket.keep(), name=f"stream-{socket.plan.stream}")
+            tasks.create_task(self._watch(), name="stream-watch")
+            tasks.create_task(self._keep_listen_key(), name="listen-key")
+
+    def on_text(self, url: str, frame: str) -> None:
+        for socket in self._sockets:
+            if socket.url == url:
+                socket.hear(frame)
+                return
+
+    def on_connected(self, url: str) -> None:
+        for socket in self._sockets:
+            if socket.url == url:
+                socket.connected()
+
+    def promise(self, key: OrderKey) -> None:
+        """An order is about to be sent: its event may come before its answer."""
+        if len(self._promised) >= PROOFS_MAX:
+            del self._promised[next(iter(self._promised))]
+        self._promised[key] = 0
+
+    def expect(self, key: OrderKey) -> None:
+        """The order was acknowledged: its event is due, or the user stream is deaf."""
+        if key in self._promised:
+            deadline = self._clock.monotonic() + int(self._settings.user_proof_s * SECOND)
+            self._promised[key] = deadline
+
+    def forget(self, key: OrderKey) -> None:
+        """The order was not acknowledged: nothing is due."""
+        self._promised.pop(key, None)
+
+    def _socket(self, stream: Stream, route: str, names: list[str]) -> Socket:
+        async def listed() -> str:
+            return f"{self._client.get_ws_url('linear', route)}/0"
+
+        plan = Plan(
+            stream=stream,
+            address=listed if names else self._private_address,
+            names=tuple(names),
+            read={Stream.MARKET: self._read_book, Stream.MARK: _read_mark, Stream.USER: self._read_user}[
+                stream
+            ],
+        )
+        return Socket(plan, client=self._client, clock=self._clock, emit=self._emit)
+
+    def _read_book(self, row: Row, now: Nanos) -> Event | None:
+        if row["e"] != "bookTicker":
+            raise DecodeError(f"{row['e']} on the book stream")
+        tick: BookTicker = book_ticker(row, now)
+        self._book_ids[tick.symbol] = tick.update_id
+        return tick
+
+    def _read_user(self, row: Row, now: Nanos) -> Event | None:
+        if row["e"] == "listenKeyExpired":
+            self._user.drop("the listen key expired")
+            return None
+        event = user_event(row, now)
+        if isinstance(event, OrderUpdate):
+            self._promised.pop(event.key, None)
+        return event
+
+    async def _private_address(self) -> str:
+        """A key is asked for at each dial; while one is valid the venue answers with the same."""
+        answer = await self._rest.ask(Request(method="POST", path="listenKey"), Lane.CANCEL)
+        if not isinstance(answer, Reply):
+            raise DialError(f"no listen key: {answer.why}")
+        if answer.status != 200:
+            raise DialError(f"no listen key: HTTP {answer.status} {answer.code or ''} {answer.message}")
+        try:
+            key = text(mapping(answer.payload(), "listenKey"), "listenKey")
+            return str(self._client.get_private_ws_url("linear", key))
+        except (DecodeError, ccxt.BaseError) as error:
+            raise DialError(f"no listen key: {error}") from error
+
+    async def _watch(self) -> None:
+        while True:
+            await self._clock.sleep(WATCH_S)
+            for socket in self._sockets:
+                socket.check_life()
+            if self._mark.silent_s() > self._settings.mark_silence_s:
+                self._mark.drop(f"no mark price for {self._mark.silent_s():.1f} s")
+            self._check_promises()
+            await self._check_market()
+
+    def _check_promises(self) -> None:
+        """An acknowledged order without an event proves what no silence can: that we do not hear."""
+        if not self._user.up:
+            self._promised.clear()
+        now = self._clock.monotonic()
+        late = [key for key, deadline in self._promised.items() if deadline and deadline < now]
+        for key in late:
+            del self._promised[key]
+        if late:
+            waited = self._settings.user_proof_s
+            self._user.drop(
+                f"order {late[0].client_id} was acknowledged, its event did not come in {waited} s"
+            )
+
+    async def _check_market(self) -> None:
+        """Silence is either a quiet market or a deaf stream; the venue's own book tells which."""
+        patience = self._settings.market_silence_s
+        silent_s, now = self._market.silent_s(), self._clock.monotonic()
+        if silent_s <= patience or now - self._probe_at < patience * SECOND:
+            return
+        self._probe_at = now
+        for symbol in self._settings.symbols:
+            why = await self._moved_without_us(symbol)
+            if why:
+                self._market.drop(f"no quote for {silent_s:.1f} s while {why}")
+                return
+
+    async def _moved_without_us(self, symbol: str) -> str:
+        known = self._book_ids.get(symbol)
+        request = Request(
+            method="GET", path="ticker/bookTicker", api="fapiPublic", params={"symbol": symbol}, weight=2
+        )
+        answer = await self._rest.ask(request, Lane.QUERY)
+        try:
+            if not isinstance(answer, Reply) or answer.status != 200:
+                return f"the book of {symbol} cannot be asked for"
+            told = whole(mapping(answer.payload(), "bookTicker"), "lastUpdateId")
+        except DecodeError as error:
+            return f"the book of {symbol} cannot be read: {error}"
+        if known is not None and told > known:
+            await self._clock.sleep(GRACE_S)
+            if self._book_ids.get(symbol) == known:
+                return f"the book of {symbol} moved from update {known} to {told}"
+        self._book_ids.setdefault(symbol, told)
+        return ""
+
+    async def _keep_listen_key(self) -> None:
+        failures = 0
+        while True:
+            await self._clock.sleep(LISTEN_KEY_RETRY_S if failures else LISTEN_KEY_S)
+            answer = await self._rest.ask(Request(method="PUT", path="listenKey"), Lane.CANCEL)
+            if isinstance(answer, Reply) and answer.status == 200:
+                failures = 0
+                continue
+            failures += 1
+            gone = isinstance(answer, Reply) and answer.code == LISTEN_KEY_GONE
+            if gone or failures >= LISTEN_KEY_TRIES:
+                failures = 0
+                self._user.drop("the listen key could not be kept alive")
+
+
+def _read_mark(row: Row, now: Nanos) -> Event | None:
+    if row["e"] != "markPriceUpdate":
+        raise DecodeError(f"{row['e']} on the mark price stream")
+    return mark_price(row, now)
