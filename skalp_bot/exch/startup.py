@@ -16,7 +16,7 @@ from skalp_bot.ports import Clock, Emit, VenueError
 
 TIME = Request(method="GET", path="time", api="fapiPublic")
 TIME_SAMPLES = 3
-REACH_S = 10.0  # How long a start keeps trying to reach the venue.
+REACH_S = 6.0  # How long a start keeps trying to reach the venue.
 REACH_PAUSE_S = 0.5
 CANDLES = 499  # The most for two weight units.
 SYNCHRONISE = "synchronise it, for instance with `timedatectl set-ntp true`"

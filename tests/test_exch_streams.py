@@ -1,0 +1,225 @@
+import json
+from typing import Any
+
+import pytest
+
+from aurora.model.account import AccountSnapshot
+from aurora.model.control import DecodeFailed, Stream, StreamChanged
+from aurora.model.events import FeesLoaded, OrderAcked, OrderUpdate
+from aurora.model.market import BookTicker, MarkPrice
+from tests.exch_kit import Canned, Scene, awaited, error, streaming, submit, until
+
+ORDER = {
+    "s": "BTCUSDT", "c": "skalpa-1-1-0E", "S": "BUY", "o": "MARKET", "q": "0.01", "p": "0", "sp": "0",
+    "x": "NEW", "X": "NEW", "i": 11, "l": "0", "z": "0", "L": "0", "n": "0", "N": "USDT", "T": 5, "t": 0,
+    "m": False, "R": False, "cp": False, "rp": "0", "er": "0",
+}  # fmt: skip
+
+
+def quote(number: int, *, bid: str = "60000.10", ask: str = "60000.20") -> dict[str, Any]:
+    return {
+        "e": "bookTicker", "u": number, "s": "BTCUSDT", "b": bid, "B": "1.5", "a": ask, "A": "2.5",
+        "T": 1, "E": 2,
+    }  # fmt: skip
+
+
+def order_event(**changes: Any) -> dict[str, Any]:
+    return {"e": "ORDER_TRADE_UPDATE", "T": 5, "E": 5, "o": ORDER | changes}
+
+
+def changes(s: Scene, stream: Stream) -> list[bool]:
+    return [event.up for event in s.of(StreamChanged) if event.stream is stream]
+
+
+async def all_up(s: Scene) -> None:
+    await until(lambda: all(changes(s, stream) == [True] for stream in Stream))
+
+
+@awaited
+async def test_each_stream_is_on_its_route_and_told_when_it_is_up() -> None:
+    async with streaming() as s:
+        await all_up(s)
+        subscribed = {(route, *order["params"]) for route, order in s.venue.heard}
+        assert subscribed == {("public", "btcusdt@bookTicker"), ("market", "btcusdt@markPrice@1s")}
+        await until(lambda: s.of(FeesLoaded))
+
+
+@awaited
+async def test_every_tick_of_a_burst_is_told_in_order() -> None:
+    async with streaming() as s:
+        await all_up(s)
+        for number in range(500):
+            await s.venue.say("public", quote(number))
+        await until(lambda: len(s.of(BookTicker)) == 500)
+        assert [tick.update_id for tick in s.of(BookTicker)] == list(range(500))
+        assert s.last(BookTicker).bid_text == "60000.10"
+
+
+@awaited
+async def test_every_user_event_of_a_burst_is_told_in_order() -> None:
+    async with streaming() as s:
+        await all_up(s)
+        for number in range(50):
+            await s.venue.say("private", order_event(i=number))
+            await s.venue.say("private", {"e": "TRADE_LITE", "E": 1, "T": 1})
+        await until(lambda: len(s.of(OrderUpdate)) == 50)
+        assert [event.exchange_id for event in s.of(OrderUpdate)] == [str(n) for n in range(50)]
+        assert not s.of(DecodeFailed)
+
+
+@pytest.mark.parametrize(
+    ("route", "stream"),
+    [("public", Stream.MARKET), ("market", Stream.MARK), ("private", Stream.USER)],
+)
+@awaited
+async def test_a_cut_line_is_told_and_dialled_again(route: str, stream: Stream) -> None:
+    async with streaming() as s:
+        await all_up(s)
+        s.venue.abort(route)
+        await until(lambda: changes(s, stream) == [True, False, True])
+        assert len(s.venue.sockets[route]) == 2
+        await s.venue.say("private", order_event())
+        await s.venue.say("public", quote(7))
+        await until(lambda: s.of(OrderUpdate) and s.of(BookTicker))
+
+
+@awaited
+async def test_an_expired_listen_key_brings_a_new_one() -> None:
+    async with streaming() as s:
+        await all_up(s)
+        s.venue.usual["POST listenKey"] = lambda _: {"listenKey": "LK2"}
+        await s.venue.say("private", {"e": "listenKeyExpired", "E": 1, "listenKey": "LK"})
+        await until(lambda: changes(s, Stream.USER) == [True, False, True])
+        assert s.venue.times("POST listenKey") == 2
+        assert "listen key expired" in s.of(StreamChanged)[-2].why
+        await s.venue.say("private", order_event())
+        await until(lambda: s.of(OrderUpdate))
+
+
+@awaited
+async def test_the_listen_key_is_kept_alive_again_and_again() -> None:
+    async with streaming(speed=3000.0, market_silence_s=1e9, mark_silence_s=1e9) as s:
+        await until(lambda: s.venue.times("PUT listenKey") >= 3)
+        assert changes(s, Stream.USER) == [True]
+
+
+@awaited
+async def test_a_listen_key_the_venue_forgot_is_replaced() -> None:
+    async with streaming(speed=3000.0, market_silence_s=1e9, mark_silence_s=1e9) as s:
+        s.venue.next["PUT listenKey"] = [error(-1125)]
+        await until(lambda: s.venue.times("POST listenKey") == 2)
+        assert "listen key" in next(e.why for e in s.of(StreamChanged) if not e.up)
+
+
+@awaited
+async def test_a_venue_without_listen_keys_is_asked_until_it_has_one() -> None:
+    async with streaming(speed=10.0) as s:
+        await all_up(s)
+        s.venue.next["POST listenKey"] = [
+            Canned(status=503, body="Service Unavailable."),
+            Canned(fault="reset"),
+        ]
+        s.venue.abort("private")
+        await until(lambda: changes(s, Stream.USER) == [True, False, True])
+        assert s.venue.times("POST listenKey") == 4
+
+
+@pytest.mark.parametrize("frame", ["", "{", "[]", "7", "null", '{"e":"bookTicker"}', '{"e":1}', "x" * 2000])
+@pytest.mark.parametrize("route", ["public", "private"])
+@awaited
+async def test_garbage_is_told_and_the_stream_goes_on(route: str, frame: str) -> None:
+    async with streaming(speed=5.0) as s:
+        await all_up(s)
+        await s.venue.say(route, frame)
+        if frame == "[]":  # Neither an event nor an answer: a venue that says this is not to be trusted.
+            await until(lambda: [e.up for e in s.of(StreamChanged)][3:4] == [False])
+            await until(lambda: len(s.venue.sockets[route]) == 2)
+        else:
+            await until(lambda: s.of(DecodeFailed))
+        good = quote(1) if route == "public" else order_event()
+        await s.venue.say(route, good)
+        await until(lambda: s.of(BookTicker) or s.of(OrderUpdate))
+
+
+@awaited
+async def test_a_crossed_or_empty_quote_is_not_believed() -> None:
+    async with streaming() as s:
+        await all_up(s)
+        await s.venue.say("public", quote(1, bid="60000.30"))
+        await s.venue.say("public", quote(2, bid="NaN"))
+        await until(lambda: len(s.of(DecodeFailed)) == 2)
+        assert not s.of(BookTicker)
+
+
+@awaited
+async def test_a_silent_stream_whose_book_moves_elsewhere_is_dropped() -> None:
+    async with streaming(speed=10.0, market_silence_s=2.0, mark_silence_s=1e9) as s:
+        await all_up(s)
+        await s.venue.say("public", quote(5))
+        s.venue.usual["GET ticker/bookTicker"] = lambda _: {"symbol": "BTCUSDT", "lastUpdateId": 9}
+        await until(lambda: changes(s, Stream.MARKET) == [True, False, True])
+        assert "moved from update 5 to 9" in next(e.why for e in s.of(StreamChanged) if not e.up)
+
+
+@awaited
+async def test_a_market_that_is_only_quiet_is_left_alone() -> None:
+    async with streaming(speed=10.0, market_silence_s=2.0, mark_silence_s=1e9) as s:
+        await all_up(s)
+        await s.venue.say("public", quote(5))
+        s.venue.usual["GET ticker/bookTicker"] = lambda _: {"symbol": "BTCUSDT", "lastUpdateId": 5}
+        await until(lambda: s.venue.times("GET ticker/bookTicker") >= 3)
+        assert changes(s, Stream.MARKET) == [True]
+
+
+@awaited
+async def test_mark_prices_that_stop_coming_mean_a_dead_stream() -> None:
+    async with streaming(speed=10.0, mark_silence_s=2.0, market_silence_s=1e9) as s:
+        await all_up(s)
+        mark = {"e": "markPriceUpdate", "E": 1, "s": "BTCUSDT", "p": "6.5", "i": "6", "r": "0.1", "T": 2}
+        await s.venue.say("market", mark)
+        await until(lambda: s.of(MarkPrice))
+        await until(lambda: changes(s, Stream.MARK) == [True, False, True])
+
+
+@awaited
+async def test_an_acknowledged_order_without_its_event_proves_the_user_stream_deaf() -> None:
+    async with streaming(speed=10.0, user_proof_s=3.0, market_silence_s=1e9, mark_silence_s=1e9) as s:
+        await all_up(s)
+        await s.exchange.execute(submit("skalpa-1-1-0E"))
+        assert s.of(OrderAcked)
+        await until(lambda: changes(s, Stream.USER) == [True, False, True])
+        assert "skalpa-1-1-0E" in next(e.why for e in s.of(StreamChanged) if not e.up)
+
+
+@awaited
+async def test_an_event_before_or_after_the_answer_keeps_the_user_stream() -> None:
+    async with streaming(speed=10.0, user_proof_s=3.0, market_silence_s=1e9, mark_silence_s=1e9) as s:
+        await all_up(s)
+        await s.exchange.execute(submit("skalpa-1-1-0E"))
+        await s.venue.say("private", order_event())
+        s.venue.next["POST order"] = [error(-2019)]
+        await s.exchange.execute(submit("skalpa-1-2-0E"))
+        asked = s.venue.times("GET ping")
+        await until(lambda: s.venue.times("GET ping") >= asked + 2)  # 15 s of its time and more.
+        assert changes(s, Stream.USER) == [True]
+
+
+@awaited
+async def test_a_subscription_that_is_refused_or_ignored_is_tried_again() -> None:
+    async with streaming(speed=20.0, market_silence_s=1e9, mark_silence_s=1e9) as s:
+        await all_up(s)
+        s.venue.acknowledges = False
+        s.venue.abort("public")
+        await until(lambda: len(s.venue.sockets["public"]) == 3)  # Dropped after 10 s without an answer.
+        refusal = {"code": 2, "msg": "Invalid request: unknown stream", "id": 3}
+        await s.venue.say("public", json.dumps(refusal))
+        s.venue.acknowledges = True
+        await until(lambda: changes(s, Stream.MARKET) == [True, False, True])
+
+
+@awaited
+async def test_closing_while_streaming_leaves_nothing_behind() -> None:
+    async with streaming() as s:
+        await all_up(s)
+    assert not s.of(AccountSnapshot)
+    assert [event for event in s.of(StreamChanged) if not event.up] == []
