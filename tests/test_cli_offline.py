@@ -25,7 +25,10 @@ from aurora.model.fill import CashFlow, Fill, FlowKind
 from aurora.model.numbers import Nanos, Price, Qty, Quote
 from aurora.model.order import Namespace, Order, OrderIntent, OrderKey, OrderStatus, OrderType, Role, Side
 from aurora.model.step import Step
+from aurora.state import Checkpoint, State
 from skalp_bot.cli.app import main
+from skalp_bot.journal.reader import JournalReader
+from skalp_bot.journal.restore import restored
 from tests.journal_kit import journal
 
 NOW = Nanos(1_763_000_000_000_000_000)
@@ -69,7 +72,7 @@ def flow(kind: FlowKind, amount: str, *, told_before: bool = False) -> FlowBooke
             amount=money,
             symbol="",
             label="X",
-            flow_id="1",
+            flow_id="" if told_before else amount,
             ts_event=NOW,
             ts_recv=NOW,
         ),
@@ -133,16 +136,17 @@ def test_every_cent_of_the_wallet_has_its_cause(capsys: pytest.CaptureFixture[st
     assert shown["assets"] == [
         {
             "asset": "USDT",
-            "opened": "10000.00",
-            "realized_pnl": "1.50",
-            "fees": "0.90",
+            "opened": "10000",
+            "realized_pnl": "1.5",
+            "fees": "0.9",
             "funding": "-0.25",
             "transfers": "100",
             "other": "0.01",
             "wallet": "10100.36",
         }
     ]
-    assert shown["positions"] == [{"symbol": "BTCUSDT", "qty": "0.01", "entry": "60050.0"}]
+    (position,) = shown["positions"]
+    assert (position["symbol"], position["qty"], position["entry"]) == ("BTCUSDT", "0.01", "60050")
     assert shown["rows_verified"] == 8
     assert told("positions", capsys) == {"positions": shown["positions"]}
 
@@ -150,8 +154,8 @@ def test_every_cent_of_the_wallet_has_its_cause(capsys: pytest.CaptureFixture[st
 def test_open_orders_are_those_that_have_not_ended(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = opened(1), opened(2)
     remembered(first, second, moved(first, OrderStatus.CANCELED))
-    shown = told("orders", capsys)["orders"]
-    assert [(row["id"], row["role"], row["qty"]) for row in shown] == [("ska1-1-2-0S", "STOP", "0.02")]
+    (shown,) = told("orders", capsys)["orders"]
+    assert (shown["id"], shown["role"], shown["qty"]) == ("ska1-1-2-0S", "STOP", "0.02")
 
 
 def test_status_tells_the_trading_state_and_how_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,7 +164,47 @@ def test_status_tells_the_trading_state_and_how_it_ended(capsys: pytest.CaptureF
     )
     remembered(WalletOpened(asset="USDT", wallet=Quote(Decimal(50)), at=NOW), halted)
     shown = told("status", capsys)
-    assert shown["trading"] == {"state": "HALTED", "halt_id": "H-3", "by": "ann", "reason": "news"}
+    trading = shown["trading"]
+    assert [trading[key] for key in ("state", "halt_id", "by", "reason")] == ["HALTED", "H-3", "ann", "news"]
     assert (shown["running"], shown["stopped_cleanly"], shown["wallet"]) == (False, False, "50")
     remembered(CleanStop(at=NOW))
     assert told("status", capsys)["stopped_cleanly"] is True
+
+
+def test_why_tells_the_story_of_an_order_and_knows_when_there_is_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = opened(1)
+    remembered(first, moved(first, OrderStatus.CANCELED))
+    shown = told(f"why {first.order.key.client_id}", capsys)
+    assert [row["row"] for row in shown["story"]] == [1, 2]
+    assert main(["why", "ska1-9-9-0E"]) == 1
+    assert "is not in the journal" in capsys.readouterr().err
+
+
+def test_a_checkpoint_and_what_came_after_give_the_books_of_all_rows() -> None:
+    facts: tuple[Fact, ...] = (
+        WalletOpened(asset="USDT", wallet=Quote(Decimal(100)), at=NOW),
+        fill(1, Side.BUY, "60000.0"),
+        opened(1),
+        opened(2),
+        fill(2, Side.SELL, "60200.0", realized="2"),
+    )
+    remembered(*facts[:3])
+    path = STATE / "journal.sqlite"
+
+    async def checkpointed() -> None:
+        book = journal(path)
+        book.checkpoint(restored(book.reader).checkpoint())
+        for number, fact in enumerate(facts[3:], start=4):
+            book.append(Step(seq=number, event=Heartbeat(ts_recv=NOW), commands=(), facts=(fact,)))
+        await book.close()
+
+    asyncio.run(checkpointed())
+    whole = State()
+    for number, fact in enumerate(facts, start=1):
+        whole.fold(number, (fact,))
+    reader = JournalReader(path)
+    assert reader.last_checkpoint(Checkpoint) is not None
+    assert restored(reader).checkpoint() == whole.checkpoint()
+    reader.close()

@@ -6,8 +6,9 @@ from aurora.config import AuroraConfig
 from aurora.engine import Engine
 from aurora.model.events import Started
 from aurora.model.numbers import Nanos
-from aurora.state import Checkpoint, State
+from aurora.state import State
 from skalp_bot.config import RunOptions
+from skalp_bot.journal.restore import restored
 from skalp_bot.journal.rows import next_epoch
 from skalp_bot.journal.schema import FILE, Fingerprint, key_hash
 from skalp_bot.journal.sqlite import Limits, SqliteJournal, open_journal
@@ -39,7 +40,7 @@ def recover(options: RunOptions, access: Access, clock: Clock) -> Recovered:
         clock,
         limits=Limits(checkpoint_every=options.config.journal.checkpoint_every),
     )
-    state = rebuilt(journal)
+    state = restored(journal.reader)
     now = Nanos(clock.now())
     halt_reason = Marks(options.state_dir).halt_reason(now)
     started = Started(
@@ -52,15 +53,6 @@ def recover(options: RunOptions, access: Access, clock: Clock) -> Recovered:
         started=started,
         halt_reason=halt_reason,
     )
-
-
-def rebuilt(journal: SqliteJournal) -> State:
-    """The newest checkpoint and every fact after it."""
-    checkpoint = journal.reader.last_checkpoint(Checkpoint)
-    state = State.restore(checkpoint.value if checkpoint is not None else None)
-    for row in journal.reader.read_rows(after=checkpoint.row_id if checkpoint is not None else 0):
-        state.fold(row.seq, row.facts_concluded)
-    return state
 
 
 def opening_of(state: State, config: AuroraConfig) -> Opening:
