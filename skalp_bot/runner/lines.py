@@ -26,8 +26,9 @@ from aurora.model.facts import (
 from aurora.model.numbers import SECOND
 from aurora.model.order import OrderStatus
 from aurora.model.step import Step
+from skalp_bot.obs.redact import redacted
 from skalp_bot.runner.report import money
-from skalp_bot.runner.text import clock_text, scrubbed
+from skalp_bot.runner.text import clock_text
 
 REFUSAL_AGAIN = 10 * SECOND
 WORTH_A_WARNING = (OrderStatus.UNKNOWN, OrderStatus.REJECTED, OrderStatus.NOT_SENT, OrderStatus.DEAD)
@@ -135,7 +136,7 @@ def event_line(event: Event) -> Line | None:
                 "event": "stream",
                 "stream": event.stream.value,
                 "up": event.up,
-                "why": scrubbed(event.why),
+                "why": redacted(event.why),
             }
         case Control():
             return {"event": "control", "verb": event.verb.value, "by": event.by, "reason": event.reason}
@@ -144,7 +145,7 @@ def event_line(event: Event) -> Line | None:
                 "level": "error",
                 "event": "not_read",
                 "stream": event.stream.value,
-                "why": scrubbed(event.why),
+                "why": redacted(event.why),
             }
         case RequestFailed():
             return {
@@ -152,7 +153,7 @@ def event_line(event: Event) -> Line | None:
                 "event": "request_failed",
                 "request": event.request,
                 "subject": event.subject,
-                "why": scrubbed(event.why),
+                "why": redacted(event.why),
             }
         case _:
             return None
@@ -182,7 +183,7 @@ def order_line(fact: OrderOpened | OrderMoved) -> Line | None:
         "status": fact.status.value,
         "filled": str(fact.filled),
         "code": fact.code or None,
-        "why": scrubbed(fact.why),
+        "why": redacted(fact.why),
     }
 
 
@@ -254,7 +255,7 @@ def watch_line(fact: Fact) -> Line | None:
                 "event": "alert",
                 "code": fact.code,
                 "subject": fact.subject,
-                "message": scrubbed(fact.message),
+                "message": redacted(fact.message),
             }
         case EpochTaken(epoch=epoch):
             return {"event": "started", "epoch": epoch}

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from aurora.model.step import Step
+from skalp_bot.obs.redact import redacted
 from skalp_bot.ports import Clock
 from skalp_bot.runner.lines import Line, Lines, headed
-from skalp_bot.runner.text import scrubbed
 
 LINES_WAITING = 10_000
 REDRAW_EVERY_S = 0.25
@@ -40,7 +40,7 @@ class Log:
 
     def say(self, event: str, *, level: str = "info", **fields: Any) -> None:
         """A line of the shell's own."""
-        shown = {key: scrubbed(value) if isinstance(value, str) else value for key, value in fields.items()}
+        shown = {key: redacted(value) if isinstance(value, str) else value for key, value in fields.items()}
         self._put(headed(self._clock.now(), 0, {"event": event, "level": level, **shown}))
 
     async def close(self) -> None:

@@ -1,0 +1,243 @@
+"""The composition root: builds a run, keeps its tasks, ends it in order, and says how it went."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import traceback
+from typing import Any
+
+import uvloop
+from rich.console import Console
+
+from aurora.errors import InvariantError
+from aurora.model.control import TradingState
+from aurora.model.numbers import SECOND
+from skalp_bot.clock import SystemClock
+from skalp_bot.config import RunOptions, Venue
+from skalp_bot.obs.log import install
+from skalp_bot.obs.redact import redacted
+from skalp_bot.ports import Clock, JournalError, VenueError
+from skalp_bot.runner.connect import exchange_of
+from skalp_bot.runner.inbox import Inbox
+from skalp_bot.runner.marks import Marks
+from skalp_bot.runner.recovery import Recovered, recover
+from skalp_bot.runner.report import Opening, Report, write_report
+from skalp_bot.runner.session import NotReadyError, Parts, Session
+from skalp_bot.runner.status import Log, Screen, opening_words
+from skalp_bot.runner.venue import Access, PaperChild, access_of, keyed
+
+OK, FAILED, USAGE, REFUSED, BROKEN = 0, 1, 2, 3, 4
+LOG_FILE = "log.jsonl"
+
+
+class Ended(Exception):  # noqa: N818  # Not an error: the way the body of a TaskGroup lets its tasks go.
+    """The run is over, as meant."""
+
+
+def main(options: RunOptions) -> int:
+    """Run until stopped; the exit code says how it ended (0 ok, 1 failed, 3 refused, 4 broken invariant)."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(Run(options, SystemClock()).run())
+
+
+def let_go() -> None:
+    raise Ended
+
+
+class Run:
+    """One process of the daemon, from options to exit code."""
+
+    def __init__(self, options: RunOptions, clock: Clock) -> None:
+        self.options, self.clock = options, clock
+        options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.on_terminal = sys.stdout.isatty() and not options.json_lines
+        handle = self._log_handle()
+        self.log = Log(clock=clock, handle=handle)
+        install(handle=handle, level="warning")  # What libraries say; ours come from steps.
+        self.session: Session | None = None
+        self.child: PaperChild | None = None
+        self.began = clock.now()
+        self.ended = 0
+        self.code = FAILED
+        self.recovered: Recovered | None = None
+        self.errors: list[str] = []
+
+    async def run(self) -> int:
+        """The one place that catches everything: a broken run still stops, reports and says why."""
+        self._first_words()
+        try:
+            code = await self._run()
+        except* VenueError as group:
+            code = self._failed(REFUSED, group)
+        except* (JournalError, NotReadyError) as group:
+            code = self._failed(FAILED, group)
+        except* InvariantError as group:
+            code = self._crashed(BROKEN, group)
+        except* Exception as group:  # noqa: BLE001  # The composition root: said, marked, and the process ends.
+            code = self._crashed(FAILED, group)
+        await self._close()
+        self._report(code)
+        self.log.say("ended", exit_code=code)
+        await self.log.close()
+        return code
+
+    async def _run(self) -> int:
+        access = await self._access()
+        self._refuse_on_live(access)
+        self.recovered = recover(self.options, access, self.clock)
+        inbox = Inbox(clock=self.clock, alert=self._alert)
+        exchange = exchange_of(access, self.options.config.aurora, emit=inbox.put, clock=self.clock)
+        parts = Parts(access=access, recovered=self.recovered, inbox=inbox, exchange=exchange)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                session = self.session = Session(
+                    options=self.options, parts=parts, clock=self.clock, log=self.log, tasks=tasks
+                )
+                self.code = await self._live(session, tasks)
+                self.ended = self.clock.now()
+                let_go()
+        except* Ended:
+            pass
+        finally:
+            await exchange.close()
+        return self.code
+
+    async def _live(self, session: Session, tasks: asyncio.TaskGroup) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, session.ask_to_stop)
+        if self.child is not None:
+            tasks.create_task(self.child.watch(), name="exchange")
+        if self.on_terminal:
+            screen = Screen(
+                clock=self.clock, view=lambda: session.views.status(self.clock.now()), console=Console()
+            )
+            tasks.create_task(screen.run(), name="screen")
+        await session.start(tasks)
+        await session.become_ready()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.options.duration_s):
+                await session.stopping.wait()
+        doubts = await session.stop()
+        self.errors += doubts
+        for doubt in doubts:
+            self.log.say("not_shown", level="error", what=doubt)
+        await session.durable()
+        return FAILED if doubts else OK
+
+    async def _access(self) -> Access:
+        options = self.options
+        if options.config.venue is not Venue.PAPER:
+            return keyed(options)
+        if options.exchange is not None:
+            return access_of(options.exchange)
+        self.child = PaperChild(options=options, clock=self.clock)
+        return await self.child.start()
+
+    def _refuse_on_live(self, access: Access) -> None:
+        if access.venue is Venue.LIVE and self.options.config.aurora.strategy.name == "exercise":
+            raise VenueError(
+                "strategy exercise trades without an edge: allowed on paper and testnet, refused on live"
+            )
+
+    def _failed(self, code: int, group: BaseExceptionGroup[Exception]) -> int:
+        for error in leaves(group):
+            self.errors.append(redacted(str(error)))
+            self.log.say("failed", level="error", error=redacted(str(error)))
+            print(f"skalp-bot: {redacted(str(error))}", file=sys.stderr)  # noqa: T201  # For the person.
+        return code
+
+    def _crashed(self, code: int, group: BaseExceptionGroup[Exception]) -> int:
+        Marks(self.options.state_dir).crashed(self.clock.now())
+        for error in leaves(group):
+            said = f"{type(error).__name__}: {redacted(str(error))}"
+            self.errors.append(said)
+            self.log.say("crashed", level="error", error=said, trace=trace_of(error))
+            print(f"skalp-bot: {said}\n{trace_of(error)}", file=sys.stderr)  # noqa: T201  # For the person.
+        return code
+
+    async def _close(self) -> None:
+        if self.session is not None:
+            await self.session.control.close()
+        if self.recovered is not None:
+            await self.recovered.journal.close()
+        if self.child is not None:
+            await self.child.stop()
+
+    def _report(self, code: int) -> None:
+        if self.options.report is None:
+            return
+        try:
+            write_report(self.options.report, self.numbers(code))
+        except OSError as error:
+            self.log.say("no_report", level="error", error=str(error))
+
+    def numbers(self, code: int) -> dict[str, Any]:
+        """The whole report; a run that failed early reports what it has."""
+        config, session = self.options.config, self.session
+        fold = session.report if session else nothing_seen(config.aurora.quote_asset)
+        begun = session.ready_at if session and session.ready_at else 0
+        found: dict[str, Any] = {
+            "venue": config.venue.value,
+            "strategy": config.aurora.strategy.name,
+            "symbols": list(config.aurora.symbols),
+            "duration_s": round(((self.ended or self.clock.now()) - begun) / SECOND, 3) if begun else 0.0,
+            "exit_code": code,
+            "state_dir": str(self.options.state_dir),
+            "tape": {"frames": 0, "sent": 0, "dropped": 0},
+            **fold.numbers(),
+        }
+        empty = {"p50": 0.0, "p99": 0.0, "max": 0.0}
+        found["latency_us"] = {
+            "tick_to_decision": session.loop.tick_to_decision.micros() if session else empty,
+            "tick_to_wire": session.outbox.tick_to_wire.micros() if session else empty,
+        }
+        found["loop_gap_ms_max"] = round(session.pulse.gap_max / 1e6, 1) if session else 0.0
+        found["sent_ahead_of_disk"] = session.outbox.sent_ahead if session else 0
+        found["log_lines_dropped"] = self.log.dropped
+        found["errors"] = [*self.errors, *found["errors"]]
+        return found
+
+    def _alert(self, code: str, message: str) -> None:
+        self.log.say("alert", level="error", code=code, message=message)
+
+    def _log_handle(self) -> int:
+        if not self.on_terminal:
+            return sys.stdout.fileno()
+        path = self.options.state_dir / LOG_FILE
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def _first_words(self) -> None:
+        config = self.options.config
+        words = opening_words(
+            venue=config.venue.value,
+            strategy=config.aurora.strategy.name,
+            symbols=config.aurora.symbols,
+            state_dir=str(self.options.state_dir),
+            log=str(self.options.state_dir / LOG_FILE) if self.on_terminal else "these lines",
+        )
+        if self.on_terminal:
+            print("\n".join(words))  # noqa: T201  # For the person.
+            return
+        for line in words:
+            self.log.say("hello", message=line)
+
+
+def nothing_seen(quote_asset: str) -> Report:
+    """The report of a run that never held its books."""
+    return Report(quote_asset=quote_asset, opening=Opening(wallet=None, trading=TradingState.ACTIVE))
+
+
+def leaves(group: BaseExceptionGroup[Exception]) -> list[BaseException]:
+    """The exceptions themselves, out of their groups."""
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+def trace_of(error: BaseException) -> str:
+    """The last frames, without secrets."""
+    return redacted("".join(traceback.format_exception(error))[-4_000:])
