@@ -320,6 +320,7 @@ REGULAR_TYPES = frozenset({OrderType.LIMIT, OrderType.MARKET})
 MARKET_ALGOS = frozenset(
     {OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET, OrderType.TRAILING_STOP_MARKET}
 )
+CONDITIONAL_TYPES = frozenset(OrderType) - REGULAR_TYPES
 STOPS = frozenset({OrderType.STOP, OrderType.STOP_MARKET})
 TAKES = frozenset({OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_MARKET})
 

@@ -1,0 +1,156 @@
+"""Histories of one account: orders, conditional orders, trades, amendments, income, each cut to a query."""
+
+from typing import Any, TypeVar
+
+from skalp_bot.paper.account import Account
+from skalp_bot.paper.errors import VenueError
+from skalp_bot.paper.floor import Floor
+from skalp_bot.paper.money import eight
+from skalp_bot.paper.orders import AlgoOrder, Order, OrderRef, Query
+from skalp_bot.paper.trading import find, needs_id
+from skalp_bot.paper.wire import amendment_row, trade_row
+
+Row = dict[str, Any]
+T = TypeVar("T")
+WEEK_MS = 7 * 86_400_000
+
+
+def in_window(t_ms: int, query: Query) -> bool:
+    return (query.start_ms is None or t_ms >= query.start_ms) and (
+        query.end_ms is None or t_ms <= query.end_ms
+    )
+
+
+def cut(rows: list[T], query: Query, *, from_start: bool) -> list[T]:
+    """Give the oldest rows from a start that was asked for, else the newest."""
+    return rows[: query.limit] if from_start else rows[-query.limit :]
+
+
+def order(floor: Floor, account: Account, ref: OrderRef, now_ms: int) -> Order:
+    """Find an order; one that ended long ago without a fill no longer exists for queries."""
+    floor.market(ref.symbol)
+    needs_id(ref)
+    found = find(account, ref)
+    if found is None:
+        raise VenueError(-2013)
+    age_ms = now_ms - found.updated_ms
+    kept_ms = floor.settings.orders_kept_ms if found.filled else floor.settings.unfilled_kept_ms
+    if not found.open and age_ms > kept_ms:
+        raise VenueError(-2013)
+    return found
+
+
+def open_order(floor: Floor, account: Account, ref: OrderRef) -> Order:
+    floor.market(ref.symbol)
+    needs_id(ref)
+    found = find(account, ref)
+    if found is None or not found.open:
+        raise VenueError(-2013)
+    return found
+
+
+def open_orders(floor: Floor, account: Account, symbol: str | None) -> list[Order]:
+    if symbol is not None:
+        floor.market(symbol)
+        return account.open_orders(symbol)
+    found = [o for orders in account.open.values() for o in orders.values()]
+    return sorted(found, key=lambda o: o.order_id)
+
+
+def all_orders(account: Account, query: Query) -> list[Order]:
+    rows = [
+        o
+        for o in account.orders.values()
+        if o.symbol == query.symbol
+        and (query.order_id is None or o.order_id >= query.order_id)
+        and in_window(o.created_ms, query)
+    ]
+    return cut(rows, query, from_start=query.order_id is not None or query.start_ms is not None)
+
+
+def force_orders(account: Account, query: Query) -> list[Order]:
+    rows = [
+        o
+        for o in account.orders.values()
+        if o.client_order_id.startswith("autoclose-")
+        and query.symbol in (None, o.symbol)
+        and in_window(o.created_ms, query)
+    ]
+    return cut(rows, query, from_start=False)
+
+
+def user_trades(floor: Floor, account: Account, query: Query, now_ms: int) -> list[Row]:
+    if query.symbol is not None:
+        floor.market(query.symbol)
+    windowed = query.from_id is None and query.start_ms is None and query.end_ms is None
+    oldest = now_ms - WEEK_MS if windowed else 0
+    rows = [
+        t
+        for t in account.trades
+        if query.symbol in (None, t.symbol)
+        and (query.order_id is None or t.order_id == query.order_id)
+        and (query.from_id is None or t.trade_id >= query.from_id)
+        and t.t_ms >= oldest
+        and in_window(t.t_ms, query)
+    ]
+    found = cut(rows, query, from_start=query.from_id is not None or query.start_ms is not None)
+    return [trade_row(trade, floor.symbols[trade.symbol]) for trade in found]
+
+
+def amendments(floor: Floor, account: Account, query: Query, ref: OrderRef | None) -> list[Row]:
+    wanted = find(account, ref) if ref is not None else None
+    if ref is not None and wanted is None:
+        raise VenueError(-2013)
+    rows = [
+        change
+        for change in account.amendments
+        if change.symbol == query.symbol
+        and (wanted is None or change.order_id == wanted.order_id)
+        and in_window(change.t_ms, query)
+    ]
+    return [amendment_row(change, floor.symbols[change.symbol]) for change in rows[-query.limit :]]
+
+
+def income(account: Account, query: Query, now_ms: int) -> list[Row]:
+    windowed = query.start_ms is None and query.end_ms is None
+    oldest = now_ms - WEEK_MS if windowed else 0
+    rows = [
+        {
+            "symbol": row.symbol,
+            "incomeType": row.kind,
+            "income": eight(row.amount),
+            "asset": row.asset,
+            "info": row.info,
+            "time": row.t_ms,
+            "tranId": row.tran_id,
+            "tradeId": row.trade_id,
+        }
+        for row in account.income
+        if query.symbol in (None, row.symbol)
+        and query.income_type in (None, row.kind)
+        and row.t_ms >= oldest
+        and in_window(row.t_ms, query)
+    ]
+    if query.page > 1:
+        first = (query.page - 1) * query.limit
+        return rows[first : first + query.limit]
+    return cut(rows, query, from_start=query.start_ms is not None)
+
+
+def open_algos(account: Account, symbol: str | None, algo_id: int | None) -> list[AlgoOrder]:
+    return [
+        algo
+        for algo in account.open_algos.values()
+        if symbol in (None, algo.symbol) and algo_id in (None, algo.algo_id)
+    ]
+
+
+def all_algos(account: Account, query: Query) -> list[AlgoOrder]:
+    rows = [
+        algo
+        for algo in account.algos.values()
+        if algo.symbol == query.symbol
+        and (query.order_id is None or algo.algo_id >= query.order_id)
+        and in_window(algo.created_ms, query)
+    ]
+    return cut(rows, query, from_start=query.order_id is not None or query.start_ms is not None)

@@ -1,0 +1,161 @@
+"""Margin calls and liquidation of cross positions: the simple form, whole positions at once."""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from skalp_bot.paper.account import Account, Position
+from skalp_bot.paper.algo import finish
+from skalp_bot.paper.floor import Floor, Market, add
+from skalp_bot.paper.margin import asset_margin, maintenance
+from skalp_bot.paper.matching import end, sweep, trade
+from skalp_bot.paper.money import ZERO, cents, plain
+from skalp_bot.paper.orders import (
+    AlgoStatus,
+    Execution,
+    Expiry,
+    Order,
+    OrderStatus,
+    OrderType,
+    PriceMatch,
+    Push,
+    Side,
+    Stp,
+    TimeInForce,
+)
+from skalp_bot.paper.user_events import Why, account_update, order_update, tell
+
+
+def check_accounts(floor: Floor, market: Market, now_ms: int) -> None:
+    """After a new mark: call or liquidate whoever has too little margin for what is held here."""
+    asset = market.spec.margin_asset
+    for account in list(floor.accounts.values()):
+        if not any(position.qty for position in account.positions_of(market.spec.symbol)):
+            continue
+        margin = asset_margin(floor, account, asset)
+        if not margin.maintenance:
+            continue
+        if floor.settings.liquidation and margin.maintenance >= margin.balance:
+            liquidate(floor, account, asset, now_ms)
+        elif margin.maintenance >= margin.balance * floor.settings.margin_call_ratio:
+            call(floor, account, asset, now_ms)
+
+
+def held(floor: Floor, account: Account, asset: str) -> list[Position]:
+    return [
+        position
+        for (symbol, _), position in account.positions.items()
+        if position.qty and floor.symbols[symbol].margin_asset == asset
+    ]
+
+
+def call(floor: Floor, account: Account, asset: str, now_ms: int) -> None:
+    if account.called_ms and now_ms - account.called_ms < floor.settings.margin_call_every_ms:
+        return
+    account.called_ms = now_ms
+    rows = []
+    for position in held(floor, account, asset):
+        market = floor.markets[position.symbol]
+        mark = market.mark_price() or position.entry
+        rows.append(
+            {
+                "s": position.symbol,
+                "ps": position.side,
+                "pa": plain(position.qty),
+                "mt": "CROSSED",
+                "iw": "0",
+                "mp": plain(mark),
+                "up": plain(position.unrealized(mark)),
+                "mm": plain(maintenance(market.spec, abs(position.qty) * mark)),
+            }
+        )
+    wallet = plain(account.wallet.get(asset, ZERO))
+    tell(floor, account, {"e": "MARGIN_CALL", "E": now_ms, "cw": wallet, "p": rows})
+
+
+def liquidate(floor: Floor, account: Account, asset: str, now_ms: int) -> None:
+    """Cancel every order, close every position down to its bankruptcy price; the fund bears the rest."""
+    account.liquidating = True
+    for symbol in sorted(account.open):
+        for order in account.open_orders(symbol):
+            end(floor, order, OrderStatus.EXPIRED, Expiry.LIQUIDATION, now_ms)
+    for algo in list(account.open_algos.values()):
+        finish(floor, algo, AlgoStatus.EXPIRED, now_ms)
+    for position in held(floor, account, asset):
+        close_out(floor, account, position, asset, now_ms)
+    wallet = account.wallet.get(asset, ZERO)
+    if wallet < 0:
+        clear(floor, account, asset, -wallet, "", now_ms)
+    account.liquidating = False
+
+
+def close_out(floor: Floor, account: Account, position: Position, asset: str, now_ms: int) -> None:
+    market = floor.markets[position.symbol]
+    order = autoclose(floor, account, position, bankruptcy(floor, account, position, asset), now_ms)
+    account.keep(order)
+    order_update(floor, order, Execution.NEW, now_ms)
+    sweep(floor, market, order, order.price, now_ms)
+    if order.open:
+        trade(floor, market, order.price, order.left, taker=order, now_ms=now_ms)
+    told_force(floor, market, order, now_ms)
+    charged = order.cum_quote * market.spec.liquidation_fee
+    fee = min(cents(charged), max(ZERO, account.wallet.get(asset, ZERO)))
+    if fee:
+        clear(floor, account, asset, -fee, position.symbol, now_ms)
+
+
+def clear(floor: Floor, account: Account, asset: str, amount: Decimal, symbol: str, now_ms: int) -> None:
+    """Move money between an account and the insurance fund."""
+    floor.pay(account, asset, amount, "INSURANCE_CLEAR", now_ms, symbol=symbol)
+    add(floor.totals.insurance, asset, -amount)
+    account_update(floor, account, Why(reason="INSURANCE_CLEAR", asset=asset, change=amount), now_ms)
+
+
+def bankruptcy(floor: Floor, account: Account, position: Position, asset: str) -> Decimal:
+    """Price at which closing the position leaves nothing, on the tick inside that."""
+    market = floor.markets[position.symbol]
+    mark = market.mark_price() or position.entry
+    price = mark - asset_margin(floor, account, asset).balance / position.qty
+    tick = market.spec.tick
+    inside = ROUND_CEILING if position.qty > 0 else ROUND_FLOOR
+    return max(tick, (price / tick).to_integral_value(inside) * tick)
+
+
+def autoclose(floor: Floor, account: Account, position: Position, price: Decimal, now_ms: int) -> Order:
+    return Order(
+        account_id=account.id,
+        order_id=floor.ids.take("order"),
+        client_order_id=f"autoclose-{now_ms}",
+        symbol=position.symbol,
+        side=Side.SELL if position.qty > 0 else Side.BUY,
+        type=OrderType.LIMIT,
+        position_side=position.side,
+        time_in_force=TimeInForce.IOC,
+        qty=abs(position.qty),
+        qty_accepted=abs(position.qty),
+        price=price,
+        reduce_only=True,
+        close_position=False,
+        stp=Stp.NONE,
+        price_match=PriceMatch.NONE,
+        good_till_ms=0,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+    )
+
+
+def told_force(floor: Floor, market: Market, order: Order, now_ms: int) -> None:
+    spec = market.spec
+    row: dict[str, object] = {
+        "s": order.symbol,
+        "S": order.side,
+        "o": order.type,
+        "f": order.time_in_force,
+        "q": spec.qty_text(order.qty),
+        "p": spec.price_text(order.price),
+        "ap": spec.price_text(order.avg_price),
+        "X": order.status,
+        "l": spec.qty_text(order.filled),
+        "z": spec.qty_text(order.filled),
+        "T": now_ms,
+    }
+    payload: dict[str, object] = {"e": "forceOrder", "E": now_ms, "o": row}
+    floor.pushes.append(Push(event="forceOrder", payload=payload, symbol=order.symbol))

@@ -1,0 +1,206 @@
+"""Public market events the venue sends when its own book, prints or marks change."""
+
+from decimal import Decimal
+
+from skalp_bot.paper.floor import Floor, Market
+from skalp_bot.paper.market import AggFrame, BookTop, DepthFrame, Mark, TradeFrame
+from skalp_bot.paper.orders import Push
+
+Pairs = list[list[str]]
+
+
+def texts(market: Market, levels: list[tuple[Decimal, Decimal]]) -> Pairs:
+    spec = market.spec
+    return [[spec.price_text(price), spec.qty_text(qty)] for price, qty in levels]
+
+
+def publish_book(floor: Floor, market: Market, now_ms: int) -> None:
+    """Send the levels that changed since the last time, and the touch if it is another one."""
+    bids, asks = market.bids.changed, market.asks.changed
+    if not bids and not asks:
+        return
+    market.book_ms = now_ms
+    first = market.update_id + 1
+    market.update_id = first + len(bids) + len(asks) - 1
+    payload: dict[str, object] = {
+        "e": "depthUpdate",
+        "E": now_ms,
+        "T": now_ms,
+        "s": market.spec.symbol,
+        "ps": market.spec.pair,
+        "U": first,
+        "u": market.update_id,
+        "pu": market.depth_id,
+        "b": texts(market, list(bids.items())),
+        "a": texts(market, list(asks.items())),
+        "st": 1,
+    }
+    market.depth_id = market.update_id
+    bids.clear()
+    asks.clear()
+    floor.pushes.append(Push(event="depthUpdate", payload=payload, symbol=market.spec.symbol))
+    publish_touch(floor, market, now_ms)
+
+
+def publish_touch(floor: Floor, market: Market, now_ms: int) -> None:
+    touch = touch_of(market)
+    if touch == market.touch:
+        return
+    market.touch = touch
+    bid, bid_qty, ask, ask_qty = touch
+    spec = market.spec
+    payload: dict[str, object] = {
+        "e": "bookTicker",
+        "u": market.update_id,
+        "s": spec.symbol,
+        "ps": spec.pair,
+        "b": spec.price_text(bid or Decimal(0)),
+        "B": spec.qty_text(bid_qty),
+        "a": spec.price_text(ask or Decimal(0)),
+        "A": spec.qty_text(ask_qty),
+        "T": now_ms,
+        "E": now_ms,
+        "st": 1,
+    }
+    floor.pushes.append(Push(event="bookTicker", payload=payload, symbol=spec.symbol))
+
+
+def touch_of(market: Market) -> tuple[Decimal | None, Decimal, Decimal | None, Decimal]:
+    bid, ask = market.bids.best, market.asks.best
+    return (
+        bid,
+        market.bids.live[bid] if bid is not None else Decimal(0),
+        ask,
+        market.asks.live[ask] if ask is not None else Decimal(0),
+    )
+
+
+def republish_depth(floor: Floor, market: Market, frame: DepthFrame, now_ms: int) -> None:
+    """Send a recorded depth frame as it was; its ids move only if ours have run ahead of it."""
+    market.bids.changed.clear()
+    market.asks.changed.clear()
+    chained = market.depth_id in (0, frame.prev_id) and frame.last_id > market.update_id
+    first = frame.first_id if chained else market.update_id + 1
+    last = frame.last_id if chained else max(frame.last_id, first)
+    payload: dict[str, object] = {
+        "e": "depthUpdate",
+        "E": frame.event_ms,
+        "T": frame.transact_ms,
+        "s": market.spec.symbol,
+        "ps": market.spec.pair,
+        "U": first,
+        "u": last,
+        "pu": frame.prev_id if chained else market.depth_id,
+        "b": texts(market, list(frame.bids)),
+        "a": texts(market, list(frame.asks)),
+        "st": 1,
+    }
+    market.depth_id = last
+    market.update_id = max(market.update_id, last)
+    market.book_ms = now_ms
+    floor.pushes.append(Push(event="depthUpdate", payload=payload, symbol=market.spec.symbol))
+
+
+def republish_touch(floor: Floor, market: Market, top: BookTop, now_ms: int) -> None:
+    market.touch = touch_of(market)
+    market.update_id = max(market.update_id, top.update_id)
+    market.book_ms = now_ms
+    spec = market.spec
+    payload: dict[str, object] = {
+        "e": "bookTicker",
+        "u": top.update_id,
+        "s": spec.symbol,
+        "ps": spec.pair,
+        "b": spec.price_text(top.bid),
+        "B": spec.qty_text(top.bid_qty),
+        "a": spec.price_text(top.ask),
+        "A": spec.qty_text(top.ask_qty),
+        "T": top.transact_ms,
+        "E": top.event_ms,
+        "st": 1,
+    }
+    floor.pushes.append(Push(event="bookTicker", payload=payload, symbol=spec.symbol))
+
+
+def publish_trade(
+    floor: Floor,
+    market: Market,
+    price: Decimal,
+    qty: Decimal,
+    now_ms: int,
+    *,
+    buyer_is_maker: bool,
+    frame: TradeFrame | AggFrame | None = None,
+) -> int:
+    """Send one print as trade and as aggTrade; returns its trade id."""
+    spec = market.spec
+    recorded = frame if isinstance(frame, TradeFrame) else None
+    market.trade_id = max(market.trade_id + 1, recorded.trade_id if recorded else 0)
+    transact_ms = recorded.transact_ms if recorded else now_ms
+    priced = recorded is None or recorded.kind != "NA"
+    payload: dict[str, object] = {
+        "e": "trade",
+        "E": recorded.event_ms if recorded else now_ms,
+        "T": transact_ms,
+        "s": spec.symbol,
+        "t": market.trade_id,
+        "p": spec.price_text(price) if priced else "0",
+        "q": spec.qty_text(qty) if priced else "0",
+        "X": recorded.kind if recorded else "MARKET",
+        "m": buyer_is_maker,
+        "st": 1,
+    }
+    floor.pushes.append(Push(event="trade", payload=payload, symbol=spec.symbol))
+    if not priced:
+        return market.trade_id
+    market.last = price
+    if market.algos:
+        floor.printed.append((spec.symbol, price))
+    row = {
+        "id": market.trade_id,
+        "price": payload["p"],
+        "qty": payload["q"],
+        "quoteQty": f"{price * qty:.2f}",
+        "time": transact_ms,
+        "isBuyerMaker": buyer_is_maker,
+        "isRPITrade": payload["X"] == "RPI",
+    }
+    market.prints.append(row)
+    publish_agg(floor, market, payload, frame if isinstance(frame, AggFrame) else None)
+    return market.trade_id
+
+
+def publish_agg(floor: Floor, market: Market, trade: dict[str, object], frame: AggFrame | None) -> None:
+    market.agg_id = max(market.agg_id + 1, frame.agg_id if frame else 0)
+    agg: dict[str, object] = {
+        "a": market.agg_id,
+        "p": trade["p"],
+        "q": trade["q"],
+        "nq": trade["q"],
+        "f": frame.first_id if frame else trade["t"],
+        "l": frame.last_id if frame else trade["t"],
+        "T": frame.transact_ms if frame else trade["T"],
+        "m": trade["m"],
+    }
+    market.aggs.append(agg)
+    event_ms = frame.event_ms if frame else trade["E"]
+    ids = {"e": "aggTrade", "E": event_ms, "a": agg["a"], "s": market.spec.symbol}
+    payload = {**ids, **agg, "st": 1}
+    floor.pushes.append(Push(event="aggTrade", payload=payload, symbol=market.spec.symbol))
+
+
+def publish_mark(floor: Floor, market: Market, mark: Mark, now_ms: int) -> None:
+    price = f"{mark.mark:.8f}"
+    payload: dict[str, object] = {
+        "e": "markPriceUpdate",
+        "E": now_ms,
+        "s": mark.symbol,
+        "p": price,
+        "ap": price,
+        "P": f"{mark.index:.8f}",
+        "i": f"{mark.index:.8f}",
+        "r": f"{mark.funding_rate:.8f}",
+        "T": mark.next_funding_ms,
+        "st": 1,
+    }
+    floor.pushes.append(Push(event="markPriceUpdate", payload=payload, symbol=mark.symbol))
