@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from itertools import accumulate
 from statistics import NormalDist
 
@@ -52,6 +53,7 @@ def tail_of_sorted(losses: Sequence[float], alpha: float) -> Tail:
     return Tail(var=var, cvar=var + math.fsum(loss - var for loss in losses[k:]) / share)
 
 
+@lru_cache(maxsize=4096)
 def tail_place(alpha: float, n: int) -> tuple[int, float]:
     """k = ceil(alpha n) and (1 - alpha) n, with alpha as the exact decimal: 0.95 of 20 is 19, not
     19.000...01.
