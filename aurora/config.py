@@ -53,6 +53,15 @@ class SizingConfig(Section):
 class ExitsConfig(Section):
     """Where a position ends. Distances are fractions of the entry price."""
 
+    mode: Literal["both", "exchange", "local"] = Field(
+        "both", description="Who acts on the stop: a resting order, we ourselves, or both."
+    )
+    trigger_price: Literal["mid", "executable", "mark", "last"] = Field(
+        "mid", description="What local levels are compared with; executable is the side we would trade at."
+    )
+    tp_order: Literal["local", "limit", "algo"] = Field(
+        "local", description="Take-profit: acted on here, or resting as a maker or a conditional order."
+    )
     tp_pct: float = Field(
         0.00001, gt=0, lt=1, description="Take-profit distance; the default cannot pay fees."
     )
@@ -92,6 +101,8 @@ class ExitsConfig(Section):
 
     @model_validator(mode="after")
     def backstop_behind_stop(self) -> "ExitsConfig":
+        if self.mode == "local" and not self.backstop:
+            raise ValueError("mode local needs backstop true: something must rest on the exchange")
         if self.backstop and self.backstop_pct <= self.sl_pct + self.net_offset_bps / 1e4:
             raise ValueError(
                 f"backstop_pct {self.backstop_pct} must lie beyond sl_pct {self.sl_pct} plus net_offset_bps"

@@ -125,6 +125,48 @@ def test_an_add_never_risks_more_than_was_risked_first(side: Side) -> None:
     assert stops == sorted(stops, reverse=side is Side.SELL)
 
 
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("kind", ["limit", "algo"])
+def test_targets_rest_on_the_exchange_and_follow_the_quantity(side: Side, kind: str) -> None:
+    desk = entered(side, tp_order=kind, ladder=("0.002:0.5", "0.004:0.5"), tp_pct=0.5)
+    desk.run(1.0)
+    targets = [(k, i) for k, i in desk.venue.resting.items() if i.role is Role.TAKE_PROFIT]
+    assert sum((intent.qty or D(0) for _, intent in targets), D(0)) == abs(desk.venue.position.qty)
+    assert all(intent.reduce_only and intent.side is side.opposite for _, intent in targets)
+    desk.fill(targets[0][0])
+    desk.run(1.5)
+    left = [intent for intent in desk.venue.resting.values() if intent.role is Role.TAKE_PROFIT]
+    assert [intent.qty for intent in left] == [abs(desk.venue.position.qty)]
+    stop = next(intent for intent in desk.venue.resting.values() if intent.role is Role.STOP)
+    assert stop.qty == abs(desk.venue.position.qty)
+    desk.fill(next(k for k, i in desk.venue.resting.items() if i.role is Role.TAKE_PROFIT))
+    desk.run(0.4)
+    assert desk.venue.position.flat
+    assert -side.sign not in desk.venue.worst_sign
+
+
+@pytest.mark.parametrize("side", Side)
+def test_in_exchange_mode_the_resting_stop_alone_acts(side: Side) -> None:
+    desk = entered(side, mode="exchange", tp_pct=0.5)
+    stop = next(intent for intent in desk.venue.resting.values() if intent.role is Role.STOP)
+    assert stop.trigger == held(desk).stop
+    go(desk, "-0.003", 0.5)
+    assert not desk.venue.position.flat
+    desk.trigger(Role.STOP)
+    desk.run(0.3)
+    assert desk.venue.position.flat
+    assert reason(desk) == "EXCHANGE_STOP"
+
+
+@pytest.mark.parametrize("side", Side)
+def test_in_local_mode_only_the_backstop_rests(side: Side) -> None:
+    desk = entered(side, mode="local", tp_pct=0.5)
+    assert {intent.role for intent in desk.venue.resting.values()} == {Role.BACKSTOP}
+    assert held(desk).phase is Phase.GUARDED
+    go(desk, "-0.003", 0.3)
+    assert desk.venue.position.flat
+
+
 @given(
     entry=st.decimals("100", "100000", places=1),
     fee=st.decimals("0", "0.002", places=5),

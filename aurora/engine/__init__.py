@@ -4,7 +4,7 @@ from typing import assert_never
 
 from aurora.config import AuroraConfig
 from aurora.engine import account, books, operate
-from aurora.engine.protect import on_tick, protect
+from aurora.engine.protect import on_price, on_tick, protect
 from aurora.engine.pursue import on_book, remember
 from aurora.engine.turn import Turn
 from aurora.model.account import AccountSnapshot
@@ -68,11 +68,20 @@ class Engine:
             seq=self.state.durable.seq, event=Heartbeat(ts_recv=now), commands=(), facts=tuple(turn.facts)
         )
 
+    def priced(self, turn: Turn, event: MarkPrice | MarketTrade | Candles) -> None:
+        """Local levels against the mark or the last trade, if these are what they are compared with."""
+        source = self.config.exits.trigger_price
+        if source == "mark" and isinstance(event, MarkPrice):
+            on_price(turn, event.symbol, event.mark)
+        elif source == "last" and isinstance(event, MarketTrade):
+            on_price(turn, event.symbol, event.price)
+
     def other(self, turn: Turn, event: Event) -> None:  # noqa: C901, PLR0912  # One row per event.
         """Everything but a tick."""
         match event:
             case MarkPrice() | MarketTrade() | Candles():
-                self.state.soft.market.fold(event)
+                if self.state.soft.market.fold(event):
+                    self.priced(turn, event)
             case Heartbeat():
                 operate.heartbeat(turn, event)
             case BookTicker():

@@ -53,7 +53,7 @@ def manage(turn: Turn, bracket: Bracket, mid: float) -> None:
         move = wished(bracket, exact(wish), instrument, may_loosen=exits.strategy_may_loosen)
         if move is not None:
             bracket = tighten(turn, bracket, move)
-    if exits.ladder:
+    if exits.ladder and exits.tp_order == "local":
         take_rungs(turn, bracket, mid)
 
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from aurora.engine.manage import manage, put
+from aurora.engine.manage import GUARDED, manage, put
+from aurora.engine.targets import keep_targets
 from aurora.engine.turn import Turn
 from aurora.execution.bracket import Cue, covered, stop_hit, target_hit, tightened
 from aurora.execution.exits import exit_intents, stop_intent
@@ -14,7 +15,7 @@ from aurora.model.bracket import Bracket, Phase
 from aurora.model.facts import BracketRemoved, BracketSet, RoundTripClosed
 from aurora.model.market import BookTicker
 from aurora.model.numbers import MILLISECOND, NEVER, SECOND, Qty, Quote
-from aurora.model.order import LIVE, Order, OrderStatus, Role
+from aurora.model.order import LIVE, Order, OrderStatus, Role, Side
 from aurora.model.position import Position
 
 EXIT_AGAIN_MIN = 200 * MILLISECOND
@@ -29,17 +30,37 @@ HELD = (Phase.NAKED, Phase.GUARDED, Phase.FREE)
 
 
 def on_tick(turn: Turn, tick: BookTicker) -> None:
-    """Local exits act first: stops against the worst mid since the last step, targets against the latest."""
+    """Local exits act first: stops against the worst price of the burst, targets against the latest."""
     bracket = turn.d.brackets.get(tick.symbol)
     if bracket is None or bracket.phase not in HELD:
         return
     mid = (tick.bid + tick.ask) / 2
-    if stop_hit(bracket, tick.mid_low, tick.mid_high):
+    source = turn.config.exits.trigger_price
+    if source == "mid":
+        act(turn, bracket, tick.mid_low, tick.mid_high, mid)
+    elif source == "executable":
+        # What closing would pay: the bid for a long, the ask for a short.
+        now = tick.bid if bracket.side is Side.BUY else tick.ask
+        act(turn, bracket, tick.bid_low, tick.ask_high, now)
+    if turn.config.exits.manages:
+        held = turn.d.brackets[tick.symbol]
+        if held.phase in HELD:
+            manage(turn, held, mid)
+
+
+def on_price(turn: Turn, symbol: str, price: float) -> None:
+    """The same against the mark or the last trade, where the configuration says so."""
+    bracket = turn.d.brackets.get(symbol)
+    if bracket is not None and bracket.phase in HELD:
+        act(turn, bracket, price, price, price)
+
+
+def act(turn: Turn, bracket: Bracket, low: float, high: float, latest: float) -> None:
+    exits = turn.config.exits
+    if exits.mode != "exchange" and stop_hit(bracket, low, high):
         begin_exit(turn, bracket, "STOP_LOSS")
-    elif target_hit(bracket, mid):
+    elif exits.tp_order == "local" and target_hit(bracket, latest):
         begin_exit(turn, bracket, "TAKE_PROFIT")
-    elif turn.config.exits.manages:
-        manage(turn, bracket, mid)
 
 
 def protect(turn: Turn, symbol: str) -> None:
@@ -189,6 +210,8 @@ def guard(turn: Turn, bracket: Bracket) -> None:
         begin_exit(turn, bracket, "NAKED_DEADLINE")
         return
     keep_stops(turn, bracket)
+    if turn.config.exits.tp_order != "local" and bracket.phase in GUARDED:
+        keep_targets(turn, turn.d.brackets[bracket.symbol])
 
 
 def stopping(order: Order) -> bool:
@@ -229,7 +252,7 @@ def keep_stops(turn: Turn, bracket: Bracket) -> None:
     needs = []
     if turn.config.exits.backstop and not usable(backstops) and not refused_often(mine, Role.BACKSTOP):
         needs.append(Role.BACKSTOP)
-    if not usable(fit):
+    if turn.config.exits.mode != "local" and not usable(fit):
         needs.append(Role.STOP)
     again = STOP_AGAIN if bracket.stops_tried else turn.config.exits.stop_resize_ms * MILLISECOND
     if any(order.listed and order.remaining == bracket.qty for order in working):

@@ -34,7 +34,9 @@ def stop_intent(
         type=OrderType.STOP_MARKET,
         role=role,
         qty=bracket.qty,
-        trigger=resting(bracket.side, bracket.stop, spread, exits, instrument),
+        trigger=bracket.stop
+        if exits.mode == "exchange"
+        else resting(bracket.side, bracket.stop, spread, exits, instrument),
         reduce_only=True,
         working_type=WorkingType.CONTRACT_PRICE,
         level=bracket.stop,
@@ -66,6 +68,26 @@ def exit_intents(
             reason=bracket.exit_reason,
         )
         for number, part in enumerate(split(bracket.qty, instrument))
+    )
+
+
+def target_intent(exits: ExitsConfig, bracket: Bracket, price: Price, qty: Qty, number: int) -> OrderIntent:
+    """A take-profit that rests: a reduce-only maker order, or a conditional market order."""
+    algo = exits.tp_order == "algo"
+    return OrderIntent(
+        symbol=bracket.symbol,
+        side=bracket.side.opposite,
+        type=OrderType.TAKE_PROFIT_MARKET if algo else OrderType.LIMIT,
+        role=Role.TAKE_PROFIT,
+        qty=qty,
+        price=None if algo else price,
+        trigger=price if algo else None,
+        time_in_force=None if algo else TimeInForce.GTC,
+        reduce_only=True,
+        working_type=WorkingType.CONTRACT_PRICE,
+        level=price,
+        slice_no=number,
+        reason=f"target at {price}",
     )
 
 
