@@ -80,6 +80,7 @@ class Seen:
     name: str
     params: dict[str, str]
     headers: dict[str, str]
+    peer: object  # The connection it came over.
 
 
 class WireVenue:
@@ -142,7 +143,8 @@ class WireVenue:
         body = (await request.read()).decode()
         name = f"{request.method} {request.path.split('/', 3)[3]}"
         params = dict(parse_qsl(request.query_string)) | dict(parse_qsl(body))
-        self.seen.append(Seen(name=name, params=params, headers=dict(request.headers)))
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        self.seen.append(Seen(name=name, params=params, headers=dict(request.headers), peer=peer))
         waiting = self.next.get(name, [])
         canned = waiting.pop(0) if waiting else Canned(body=self.usual[name](params))
         return await self._send(request, canned)

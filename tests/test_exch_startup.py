@@ -5,13 +5,14 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from aurora.model.account import AccountSnapshot
-from aurora.model.events import InstrumentsLoaded, LeverageChanged
+from aurora.model.commands import RequestSnapshot
+from aurora.model.events import InstrumentsLoaded, LeverageChanged, OrderAcked
 from aurora.model.market import Candles
 from skalp_bot.clock import SystemClock
 from skalp_bot.exch.exchange import BinanceExchange
 from skalp_bot.exch.settings import ExchangeSettings, Secret, Venue
 from skalp_bot.ports import VenueError
-from tests.exch_kit import BITCOIN, Canned, Scene, awaited, error, scene, settings
+from tests.exch_kit import BITCOIN, STOP_SELL, Canned, Scene, awaited, error, scene, settings, submit
 
 POSITION = {"symbol": "BTCUSDT", "positionAmt": "0.5", "entryPrice": "60000", "updateTime": 1}
 
@@ -33,9 +34,17 @@ async def test_opening_tells_instruments_leverage_candles_and_the_account() -> N
 
 
 @awaited
-async def test_recovery_needs_two_requests_before_it_can_protect() -> None:
+async def test_recovery_can_look_and_protect_before_anything_was_loaded() -> None:
     async with scene() as s:
-        assert {seen.name for seen in s.venue.seen} == {"GET time"}
+        look = RequestSnapshot(
+            symbol=None, positions=True, orders=False, algo_orders=True, balances=False, why="recovery"
+        )
+        await s.exchange.execute(look)
+        assert s.last(AccountSnapshot).algo_orders == ()
+        await s.exchange.execute(submit("skalpa-1-1-0S", STOP_SELL))
+        assert s.last(OrderAcked).exchange_id == "12"
+        asked = {seen.name for seen in s.venue.seen}
+        assert asked == {"GET time", "GET positionRisk", "GET openAlgoOrders", "POST algoOrder"}
 
 
 async def refused(s: Scene) -> str:

@@ -7,7 +7,7 @@ from aurora.model.account import AccountSnapshot
 from aurora.model.control import DecodeFailed, Stream, StreamChanged
 from aurora.model.events import FeesLoaded, OrderAcked, OrderUpdate
 from aurora.model.market import BookTicker, MarkPrice
-from tests.exch_kit import Canned, Scene, awaited, error, streaming, submit, until
+from tests.exch_kit import STOP_SELL, Canned, Scene, awaited, error, streaming, submit, until
 
 ORDER = {
     "s": "BTCUSDT", "c": "skalpa-1-1-0E", "S": "BUY", "o": "MARKET", "q": "0.01", "p": "0", "sp": "0",
@@ -108,7 +108,8 @@ async def test_a_listen_key_the_venue_forgot_is_replaced() -> None:
     async with streaming(speed=3000.0, market_silence_s=1e9, mark_silence_s=1e9) as s:
         s.venue.next["PUT listenKey"] = [error(-1125)]
         await until(lambda: s.venue.times("POST listenKey") == 2)
-        assert "listen key" in next(e.why for e in s.of(StreamChanged) if not e.up)
+        lost = [e for e in s.of(StreamChanged) if e.stream is Stream.USER and not e.up]
+        assert "listen key" in lost[0].why
 
 
 @awaited
@@ -146,9 +147,36 @@ async def test_a_crossed_or_empty_quote_is_not_believed() -> None:
     async with streaming() as s:
         await all_up(s)
         await s.venue.say("public", quote(1, bid="60000.30"))
+        await until(lambda: s.of(DecodeFailed))
         await s.venue.say("public", quote(2, bid="NaN"))
-        await until(lambda: len(s.of(DecodeFailed)) == 2)
-        assert not s.of(BookTicker)
+        await s.venue.say("public", quote(3))
+        await until(lambda: s.of(BookTicker))
+        assert [tick.update_id for tick in s.of(BookTicker)] == [3]
+
+
+@awaited
+async def test_a_flood_of_spoiled_quotes_is_told_once_a_second_and_account_frames_every_time() -> None:
+    async with streaming() as s:
+        await all_up(s)
+        for number in range(200):
+            await s.venue.say("public", quote(number, bid="0"))
+        await s.venue.say("public", quote(200))
+        await until(lambda: s.of(BookTicker))
+        told = len(s.of(DecodeFailed))
+        assert told <= 2
+        for _ in range(5):
+            await s.venue.say("private", order_event(q="NaN"))
+        await until(lambda: len(s.of(DecodeFailed)) == told + 5)
+
+
+@awaited
+async def test_an_exit_finds_a_connection_that_is_already_open() -> None:
+    async with streaming() as s:
+        await until(lambda: s.venue.times("GET ping") == 2)
+        assert len({seen.peer for seen in s.venue.seen if seen.name == "GET ping"}) == 2
+        open_already = {seen.peer for seen in s.venue.seen}
+        await s.exchange.execute(submit("skalpa-1-1-0X", STOP_SELL))
+        assert s.venue.last("POST algoOrder").peer in open_already
 
 
 @awaited

@@ -52,6 +52,8 @@ class Socket:
         self._emit = emit
         self._serial = 0
         self._failures = 0
+        self._spoiled_at = 0
+        self._spoiled_untold = 0
 
     async def keep(self) -> None:
         """Dial for ever; every loss has a reason and a pause after it."""
@@ -86,10 +88,9 @@ class Socket:
             else:
                 self._answered(row)
         except DecodeError as error:
-            self._emit(DecodeFailed(stream=self.plan.stream, why=str(error), ts_recv=now))
+            self._spoiled(str(error), now)
         except Exception as error:  # noqa: BLE001  # See above: a frame may fail, the loop may not.
-            why = f"{type(error).__name__}: {error}: {frame[:160]}"
-            self._emit(DecodeFailed(stream=self.plan.stream, why=why, ts_recv=now))
+            self._spoiled(f"{type(error).__name__}: {error}: {frame[:160]}", now)
 
     def drop(self, why: str) -> None:
         self._client.drop(self.url, why)
@@ -135,6 +136,16 @@ class Socket:
             self._tell(up=True, why="subscribed")
         else:
             self.drop(f"subscription refused: {str(row)[:160]}")
+
+    def _spoiled(self, why: str, now: Nanos) -> None:
+        """Each spoiled account frame is told; of market data one a second, so that a flood drowns nothing."""
+        quiet = now - self._spoiled_at < SECOND and self.plan.stream is not Stream.USER
+        self._spoiled_untold += 1
+        if quiet:
+            return
+        counted = f" (and {self._spoiled_untold - 1} more)" if self._spoiled_untold > 1 else ""
+        self._spoiled_at, self._spoiled_untold = now, 0
+        self._emit(DecodeFailed(stream=self.plan.stream, why=why + counted, ts_recv=now))
 
     def _tell(self, *, up: bool, why: str) -> None:
         """Changes are told, and the first of a row of failures; the row itself is not."""
