@@ -13,14 +13,14 @@ import pytest
 
 from skalp_bot.journal.reader import JournalReader
 from skalp_bot.journal.rows import of_step, placed
-from skalp_bot.journal.sqlite import Limits
+from skalp_bot.journal.sqlite import Limits, RowTicket
 from skalp_bot.ports import JournalError
-from tests.journal_kit import Books, journal, step
+from tests.journal_kit import Books, LossyDisk, journal, step
 
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from tests.journal_kit import Books, journal, step
+from tests.journal_kit import Books, LossyDisk, journal, step
 
 async def main():
     book = journal(Path(sys.argv[1]))
@@ -155,3 +155,63 @@ def test_a_row_put_in_needs_the_hash_of_every_row_after_it(tmp_path: Path) -> No
     with pytest.raises(JournalError, match="row 3 is not what was written"):
         reader.verify_chain()
     reader.close()
+
+
+def test_a_forged_checkpoint_is_not_folded(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+
+    async def write() -> None:
+        book = journal(path)
+        book.append(step(1))
+        book.checkpoint(Books(count=1, names=()))
+        book.append(step(2))
+        await book.close()
+
+    asyncio.run(write())
+    raw = apsw.Connection(str(path))
+    raw.execute("update rows set body = replace(body, '1', '7') where kind = 'Checkpoint'")
+    raw.close()
+    with pytest.raises(JournalError, match="row 2 is not what was written"):
+        journal(path)
+
+
+def power_cut(tmp_path: Path, seed: int) -> tuple[int, int]:
+    """Cut the power somewhere in the life of a journal; how much was promised and how much survived."""
+    chance = random.Random(seed)
+    tickets: list[RowTicket] = []
+    disk = LossyDisk(
+        f"lossy-{seed}",
+        seed=seed,
+        cut_at=chance.randrange(20, 160),
+        acknowledged=lambda: sum(ticket.durable for ticket in tickets),
+    )
+
+    async def live() -> None:
+        book = journal(tmp_path / "living" / "journal.sqlite", limits=Limits(vfs=disk.name))
+        for burst in range(40):
+            for _ in range(chance.randrange(1, 4)):
+                tickets.append(book.append(step(len(tickets) + 1)))
+            if burst % 3:
+                await tickets[-1].wait()
+        await book.close()
+
+    asyncio.run(live())
+    assert disk.left is not None
+    assert disk.syncs > 20
+    folder = tmp_path / "after"
+    folder.mkdir()
+    for name, content in disk.left.items():
+        (folder / name).write_bytes(content)
+    disk.unregister()
+    again = journal(folder / "journal.sqlite")
+    seqs = [row.seq for row in again.reader.read_rows()]
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert again.reader.verify_chain() == len(seqs)
+    asyncio.run(again.close())
+    return disk.promised, len(seqs)
+
+
+def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    outcomes = [power_cut(tmp_path / str(seed), seed) for seed in range(12)]
+    assert all(survived >= promised for promised, survived in outcomes)
+    assert max(promised for promised, _ in outcomes) > 20

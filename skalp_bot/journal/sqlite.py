@@ -98,7 +98,7 @@ class SqliteJournal:
             undo.callback(self._connection.close)
             self.reader = JournalReader(path, self._connection if limits.vfs else None)
             checkpoint_id = self.reader.last_checkpoint_id()
-            self.reader.verify_chain(after=checkpoint_id)
+            self.reader.verify_chain(after=max(checkpoint_id - 1, 0))  # The checkpoint itself included.
             undo.pop_all()
         self._tip = self.reader.tip()
         self._since_checkpoint = self._tip[0] - checkpoint_id
