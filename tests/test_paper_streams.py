@@ -1,6 +1,5 @@
 """Subscriptions, routes and frames of the paper exchange."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -10,38 +9,9 @@ from hypothesis import strategies as st
 
 from skalp_bot.paper.params import pairs
 from skalp_bot.paper.streams import Hub, Route, Session, control, door, frame, route_of
+from tests.wire_kit import Ear, payload
 
 KEY = "L" * 64
-
-
-@dataclass(slots=True)
-class Ear:
-    """The far end of a connection."""
-
-    frames: list[bytes] = field(default_factory=list)
-    closed: list[int] = field(default_factory=list)
-
-    def send(self, frame: bytes) -> None:
-        self.frames.append(frame)
-
-    def close(self, code: int, reason: str) -> None:
-        assert reason
-        self.closed.append(code)
-
-    def heard(self) -> list[Any]:
-        return [orjson.loads(payload(one)) for one in self.frames]
-
-
-def payload(data: bytes) -> bytes:
-    """Read an unmasked frame as RFC 6455 lays it out."""
-    assert data[0] == 0x81
-    size, start = data[1], 2
-    if size == 126:
-        size, start = int.from_bytes(data[2:4], "big"), 4
-    elif size == 127:
-        size, start = int.from_bytes(data[2:10], "big"), 10
-    assert len(data) == start + size
-    return data[start:]
 
 
 def listener(hub: Hub, route: Route, *streams: str, combined: bool = False) -> tuple[Session, Ear]:

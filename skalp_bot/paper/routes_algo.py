@@ -21,6 +21,12 @@ def cancel(call: Call) -> object:
     return algo_cancel_row(call.venue.cancel_algo(call.account, algo_ref(call.params), call.now_ms))
 
 
+def cancel_in_full(call: Call) -> object:
+    """Cancel as the WebSocket API does: it answers with the order."""
+    algo = call.venue.cancel_algo(call.account, algo_ref(call.params), call.now_ms)
+    return algo_row(algo, call.venue.symbols[algo.symbol])
+
+
 def cancel_all(call: Call) -> object:
     call.venue.cancel_all_algo(call.account, call.must_symbol(), call.now_ms)
     return DONE

@@ -55,8 +55,8 @@ METHODS: Mapping[str, Method] = {
     "algoOrder.place": Method(
         call=routes_algo.place, weight=0, ordering=True, mandatory=ALGO_MANDATORY, writes=True
     ),
-    "algoOrder.cancel": Method(call=routes_algo.cancel, writes=True),
-    "account.status": Method(call=routes_account.account(3), weight=5),
+    "algoOrder.cancel": Method(call=routes_algo.cancel_in_full, writes=True),
+    "account.status": Method(call=routes_account.account(2), weight=5),
     "v2/account.status": Method(call=routes_account.account(3), weight=5),
     "account.balance": Method(call=routes_account.balances(2), weight=5),
     "v2/account.balance": Method(call=routes_account.balances(3), weight=5),
