@@ -19,7 +19,7 @@ from skalp_bot.paper.assembly import Identity, assemble
 from skalp_bot.paper.exchange import Exchange
 from skalp_bot.paper.params import pairs
 from skalp_bot.paper.rest import Raw
-from skalp_bot.paper.settings import ExchangeOptions, OptionError, SocketSettings, read_switches
+from skalp_bot.paper.settings import ExchangeOptions, OptionError, read_switches
 from skalp_bot.paper.sockets import SocketOutlet, Sockets
 from skalp_bot.paper.store import Store
 from skalp_bot.paper.streams import Session, control, door
@@ -115,7 +115,7 @@ class Front:
 
 async def serve(options: ExchangeOptions, *, stop: asyncio.Event | None = None) -> None:
     """Run one exchange until SIGTERM, SIGINT, the parent's end or `stop`. Raises OptionError, MarketError."""
-    clock, done = SystemClock(), stop or asyncio.Event()
+    clock, done, tls = SystemClock(), stop or asyncio.Event(), tls_context(options)
     store = Store(options.state_dir) if options.state_dir is not None else None
     try:
         exchange, identity = assemble(
@@ -125,8 +125,7 @@ async def serve(options: ExchangeOptions, *, stop: asyncio.Event | None = None) 
             state=store.load() if store is not None else None,
             keeper=store,
         )
-        rules = read_switches(options.switches, limits=options.limits).sockets
-        async with listening(options, exchange, rules, clock) as (front, port):
+        async with listening(options, tls, exchange, clock) as (front, port):
             write_ready(options, identity, port)
             with until(options, done):
                 async with asyncio.TaskGroup() as group:
@@ -143,8 +142,9 @@ async def serve(options: ExchangeOptions, *, stop: asyncio.Event | None = None) 
 
 @contextlib.asynccontextmanager
 async def listening(
-    options: ExchangeOptions, exchange: Exchange, rules: SocketSettings, clock: SystemClock
+    options: ExchangeOptions, tls: ssl.SSLContext | None, exchange: Exchange, clock: SystemClock
 ) -> AsyncIterator[tuple[Front, int]]:
+    rules = read_switches(options.switches, limits=options.limits).sockets
     front = Front(
         exchange=exchange,
         sockets=Sockets(settings=rules, now_ms=lambda: clock.now() // 1_000_000),
@@ -154,7 +154,7 @@ async def listening(
     runner = web.ServerRunner(server, access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, options.host, options.port, ssl_context=tls_context(options), backlog=1024)
+        site = web.TCPSite(runner, options.host, options.port, ssl_context=tls, backlog=1024)
         try:
             await site.start()
         except OSError as error:

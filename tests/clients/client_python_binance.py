@@ -28,7 +28,7 @@ async def trade(client: Any, sockets: Any) -> dict[str, Any]:
             symbol="BTCUSDT", side="BUY", type="MARKET", quantity="0.01", newOrderRespType="RESULT"
         )
         seen["market"] = order["status"]
-        events = []
+        events: list[str] = []
         while not events or events[-1] != "FILLED":
             event = await user.recv()
             events.append(event["o"]["X"] if event["e"] == "ORDER_TRADE_UPDATE" else event["e"])
