@@ -82,7 +82,7 @@ class Params:
         if value is None:
             return None
         if not CLIENT_ID.fullmatch(value):
-            raise VenueError(-1100, name, CLIENT_ID_RANGE)
+            raise VenueError(-1100, name.lower(), CLIENT_ID_RANGE)
         if len(value) > 36:
             raise VenueError(-4015)
         return value

@@ -175,7 +175,7 @@ class WsApi:
                 params = from_json(values)
                 key = self.exchange.desk.keyring.find(params.values.get("apikey"))
                 if key.kind is not KeyKind.ED25519:
-                    raise VenueError(-4056, msg="Only Ed25519 API keys are supported for this feature.")
+                    raise VenueError(-1020, msg="Only Ed25519 API keys are supported for this feature.")
                 self.prove(key, params, values)
                 self.session, self.authorized_ms = key, self.exchange.now_ms
             case "session.logout":

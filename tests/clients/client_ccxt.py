@@ -55,9 +55,7 @@ async def trade(exchange: Any) -> dict[str, Any]:
     edited = await exchange.edit_order(limit["id"], SYMBOL, "limit", "buy", 0.02, 59000)
     seen["amended"] = edited["amount"]
     seen["canceled"] = (await exchange.cancel_order(limit["id"], SYMBOL))["status"]
-    stop = await exchange.create_order(
-        SYMBOL, "market", "sell", 0.01, None, {"stopLossPrice": 59905, "reduceOnly": True}
-    )
+    stop = await place_stop(exchange)
     seen["stop"] = stop["status"]
     seen["trigger listed"] = len(await exchange.fetch_open_orders(SYMBOL, params={"trigger": True}))
     seen["position"] = (await exchange.fetch_positions([SYMBOL]))[0]["contracts"]
@@ -73,6 +71,19 @@ async def trade(exchange: Any) -> dict[str, Any]:
     except ccxt.ExchangeError as error:
         seen["refused"] = str(error).partition(" ")[2]
     return seen
+
+
+async def place_stop(exchange: Any) -> Any:
+    """Place it below the market, which at times is there already."""
+    while True:
+        try:
+            return await exchange.create_order(
+                SYMBOL, "market", "sell", 0.01, None, {"stopLossPrice": 59950, "reduceOnly": True}
+            )
+        except ccxt.ExchangeError as error:
+            if "-2021" not in str(error):
+                raise
+            await asyncio.sleep(0.3)
 
 
 def has_filled(orders: Any) -> bool:

@@ -11,6 +11,7 @@ from binance_common.configuration import (  # type: ignore[import-not-found]  # 
     ConfigurationWebSocketAPI,
     ConfigurationWebSocketStreams,
 )
+from binance_common.errors import BadRequestError  # type: ignore[import-not-found]  # in its own venv
 from binance_sdk_derivatives_trading_usds_futures import (  # type: ignore[import-not-found]  # in its own venv
     derivatives_trading_usds_futures as sdk,
 )
@@ -94,16 +95,7 @@ async def trade(client: Any) -> dict[str, Any]:
     changed = await call(rest.modify_order, **named, side="BUY", quantity=0.02, price=59000)
     seen["amended"] = changed.orig_qty
     seen["canceled"] = (await call(rest.cancel_order, **named)).status
-    stop = await call(
-        rest.new_algo_order,
-        algo_type="CONDITIONAL",
-        symbol="BTCUSDT",
-        side="SELL",
-        type="STOP_MARKET",
-        trigger_price=59905,
-        quantity=0.01,
-        reduce_only="true",
-    )
+    stop = await place_stop(rest)
     seen["stop"] = stop.algo_status
     seen["position"] = len(await call(rest.position_information_v3))
     for _ in range(150):
@@ -111,10 +103,34 @@ async def trade(client: Any) -> dict[str, Any]:
             break
         await asyncio.sleep(0.1)
     seen["closed"] = not await call(rest.position_information_v3)
+    for _ in range(100):
+        if all(heard.values()):
+            break
+        await asyncio.sleep(0.1)
     seen["heard"] = {name: len(messages) > 0 for name, messages in heard.items()}
     seen["reads"] = reads(rest)
     await connection.close_connection(close_session=True)
     return seen
+
+
+async def place_stop(rest: Any) -> Any:
+    """Place it below the market, which at times is there already."""
+    while True:
+        try:
+            return await call(
+                rest.new_algo_order,
+                algo_type="CONDITIONAL",
+                symbol="BTCUSDT",
+                side="SELL",
+                type="STOP_MARKET",
+                trigger_price=59950,
+                quantity=0.01,
+                reduce_only="true",
+            )
+        except BadRequestError as error:
+            if "immediately trigger" not in str(error):
+                raise
+            await asyncio.sleep(0.3)
 
 
 async def call(method: Any, **arguments: Any) -> Any:

@@ -42,16 +42,10 @@ async def trade(client: Any, sockets: Any) -> dict[str, Any]:
         seen["amended"] = changed["origQty"]
         seen["open"] = len(await client.futures_get_open_orders(symbol="BTCUSDT"))
         seen["canceled"] = (await client.futures_cancel_order(**named))["status"]
-        stop = await client.futures_create_order(
-            symbol="BTCUSDT",
-            side="SELL",
-            type="STOP_MARKET",
-            stopPrice="59905",
-            quantity="0.01",
-            reduceOnly="true",
-        )
+        stop = await place_stop(client)
         seen["stop"] = stop["algoStatus"]
-        seen["position"] = (await client.futures_position_information(symbol="BTCUSDT"))[0]["positionAmt"]
+        [position] = await client.futures_position_information(symbol="BTCUSDT")
+        seen["position"] = float(position["positionAmt"])
         while True:
             event = await user.recv()
             if event["e"] == "ALGO_UPDATE" and event["o"]["X"] == "FINISHED":
@@ -65,6 +59,24 @@ async def trade(client: Any, sockets: Any) -> dict[str, Any]:
     except BinanceAPIException as error:
         seen["refused"] = error.code
     return seen
+
+
+async def place_stop(client: Any) -> Any:
+    """Place it below the market, which at times is there already."""
+    while True:
+        try:
+            return await client.futures_create_order(
+                symbol="BTCUSDT",
+                side="SELL",
+                type="STOP_MARKET",
+                stopPrice="59950",
+                quantity="0.01",
+                reduceOnly="true",
+            )
+        except BinanceAPIException as error:
+            if error.code != -2021:
+                raise
+            await asyncio.sleep(0.3)
 
 
 async def main() -> None:

@@ -70,7 +70,7 @@ def check_ccxt(seen: Any) -> None:
         "trigger listed": 1,
         "position": 0.01,
         "my trades": 2,
-        "income": ["COMMISSION", "REALIZED_PNL"],
+        "income": ["COMMISSION", "REALIZED_PNL", "TRANSFER"],
         "over socket": "canceled",
         "refused": REFUSED,
     }
@@ -111,9 +111,9 @@ def test_python_binance_trades_here_unchanged(tmp_path: Path) -> None:
         "open": 1,
         "canceled": "CANCELED",
         "stop": "NEW",
-        "position": "0.010",
+        "position": 0.01,
         "my trades": 2,
-        "income": ["COMMISSION", "REALIZED_PNL"],
+        "income": ["COMMISSION", "REALIZED_PNL", "TRANSFER"],
         "refused": -2019,
     }
 

@@ -42,7 +42,7 @@ GTX = (
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
-    return open_shop(tmp_path)
+    return open_shop(tmp_path, deposit="100000")
 
 
 def without(order: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -93,12 +93,12 @@ ORDERS: list[Row] = [
     (LIMIT | {"timeInForce": "GTD"}, -1102, MISSING % "goodtilldate"),
     (LIMIT | {"timeInForce": "GTD", "goodTillDate": START_MS}, -5040, None),
     (MARKET | {"reduceOnly": "true"}, -2022, "ReduceOnly Order is rejected."),
-    (LIMIT | {"quantity": "10"}, -2019, "Margin is insufficient."),
+    (LIMIT | {"quantity": "40"}, -2019, "Margin is insufficient."),
     (MARKET | {"positionSide": "LONG"}, -4061, "Order's position side does not match user's setting."),
     (MARKET | {"positionSide": "UP"}, -4060, "Invalid position side."),
     (LIMIT | {"priceMatch": "BEST"}, -5037, "Invalid price match"),
     (LIMIT | {"priceMatch": "QUEUE"}, -1106, NOT_REQUIRED % "price"),
-    (without(LIMIT, "price") | {"priceMatch": "OPPONENT_10"}, -5041, "No depth matches this BBO order"),
+    (without(LIMIT, "price") | {"priceMatch": "OPPONENT_10"}, -5037, "Invalid price match"),
     (
         LIMIT | {"selfTradePreventionMode": "X"},
         -5039,
@@ -168,6 +168,13 @@ def test_a_client_order_id_is_open_once(shop: Shop) -> None:
     placed(shop, newClientOrderId="one")
     again = shop.call("POST", "/fapi/v1/order", **LIMIT, newClientOrderId="one")
     assert again.refusal == (400, -4116, "ClientOrderId is duplicated.")
+
+
+def test_a_price_match_needs_its_level(tmp_path: Path) -> None:
+    thin = "symbols:\n  BTCUSDT: {price: 60000, levels: 3}\nsteps:\n  - wait: 1\n"
+    shop = open_shop(tmp_path, thin)
+    reply = shop.call("POST", "/fapi/v1/order", **without(LIMIT, "price"), priceMatch="OPPONENT_5")
+    assert reply.refusal == (400, -5041, "No depth matches this BBO order")
 
 
 def test_orders_that_do_not_exist_are_not_found_and_not_cancelled(shop: Shop) -> None:

@@ -15,9 +15,9 @@ symbols:
   BTCUSDT: {price: 60000, spread: 0.1, qty: 5, levels: 20}
   ETHUSDT: {price: 2000, spread: 0.01, qty: 50, levels: 20}
 steps:
-  - trade: {symbol: BTCUSDT, side: BUY, qty: 0.01}
-  - trade: {symbol: BTCUSDT, side: SELL, qty: 0.02}
-  - trade: {symbol: ETHUSDT, side: SELL, qty: 0.02}
+  - {symbol: BTCUSDT, trade: {side: BUY, qty: 0.01}}
+  - {symbol: BTCUSDT, trade: {side: SELL, qty: 0.02}}
+  - {symbol: ETHUSDT, trade: {side: SELL, qty: 0.02}}
 """
 PUBLIC: dict[str, tuple[str, dict[str, Any], str]] = {
     "ping": ("/fapi/v1/ping", {}, "{}"),
