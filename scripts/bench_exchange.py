@@ -2,7 +2,7 @@
 
     scripts/bench_exchange [--symbols 1,50,500] [--seconds 5]
 
-More than one symbol needs the full exchangeInfo of the shared data (AURORA_SHARED, default ../shared); without it
+More than one symbol needs the shared data (AURORA_SHARED, default ../shared); without it
 such a row is left out and said so. Goals, reported only: 20,000 messages/s and 1,000 round trips/s.
 """
 

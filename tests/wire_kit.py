@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from skalp_bot.paper.assembly import Identity, assemble
+from skalp_bot.paper.assembly import Identity, Saved, assemble
 from skalp_bot.paper.exchange import Exchange, Keeper
 from skalp_bot.paper.rest import Raw
 from skalp_bot.paper.settings import ExchangeOptions
@@ -147,16 +147,17 @@ def open_shop(
     script: str = QUIET,
     *,
     options: Mapping[str, Any] | None = None,
-    state: Mapping[str, Any] | None = None,
+    saved: Saved | None = None,
     keeper: Keeper | None = None,
     now_ms: int = START_MS,
+    settle_ms: int = 50,
     **switches: str,
 ) -> Shop:
     """Open an exchange on a written market."""
     file = folder / "market.yaml"
     file.write_text(script, encoding="utf-8")
     chosen = ExchangeOptions(market=f"script:{file}", switches=switches, **(options or {}))
-    exchange, identity = assemble(chosen, now_ms=now_ms, rng=random.Random(7), state=state, keeper=keeper)
+    exchange, identity = assemble(chosen, now_ms=now_ms, rng=random.Random(7), saved=saved, keeper=keeper)
     shop = Shop(exchange=exchange, identity=identity, now_ms=now_ms)
-    shop.play(50)
+    shop.play(settle_ms)
     return shop

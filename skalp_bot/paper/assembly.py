@@ -2,14 +2,15 @@
 
 import random
 import string
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from skalp_bot.paper import routes_account, routes_algo, routes_market, routes_trade
+from skalp_bot.paper.archive import Record, whole
 from skalp_bot.paper.auth import Key, KeyKind, Keyring, asymmetric
 from skalp_bot.paper.board import Board
 from skalp_bot.paper.desk import Desk
@@ -26,6 +27,7 @@ from skalp_bot.paper.venue import Venue
 
 LETTERS = string.ascii_letters + string.digits
 KEY_CHARS, INSTANCE_CHARS = 64, 12
+Saved = tuple[Mapping[str, Any], Sequence[Record]]
 CATALOGUE = Catalogue(
     {
         (endpoint.method, endpoint.path): endpoint
@@ -44,7 +46,6 @@ class Identity:
     api_secret: str
     market: str
     seed: int
-    kept: Mapping[str, Any] = field(default_factory=dict)  # the saved state it was read from
 
     def row(self) -> dict[str, Any]:
         return {
@@ -61,12 +62,13 @@ def assemble(
     *,
     now_ms: int,
     rng: random.Random,
-    state: Mapping[str, Any] | None = None,
+    saved: Saved | None = None,
     keeper: Keeper | None = None,
 ) -> tuple[Exchange, Identity]:
-    """Build the exchange; with `state` it goes on where that left off. Raises OptionError or MarketError."""
+    """Build the exchange; with `saved` it goes on where that left off. Raises OptionError or MarketError."""
     switches = read_switches(options.switches, limits=options.limits)
-    identity = identify(options, switches.front, rng, state or {})
+    state, history = saved if saved is not None else ({}, [])
+    identity = identify(options, switches.front, rng, state)
     symbols = choose_symbols(options, switches.front)
     source = open_market(
         options.market,
@@ -76,18 +78,18 @@ def assemble(
         seed=options.seed,
     )
     symbols = {name: symbols[name] for name in source.symbols}
-    saved = identity.kept
-    now_ms = max(now_ms, int(saved.get("now_ms", 0)))
-    venue = Venue(symbols=symbols, settings=switches.venue, now_ms=now_ms, state=saved.get("venue"))
+    now_ms = max(now_ms, int(state.get("now_ms", 0)))
+    before = whole(state["venue"], history) if state else None
+    venue = Venue(symbols=symbols, settings=switches.venue, now_ms=now_ms, state=before)
     if venue.account_by_key(identity.api_key) is None:
         venue.open_account(
             api_key=identity.api_key, secret=identity.api_secret, deposit=switches.front.deposit
         )
-    same_market = (saved.get("market"), saved.get("seed")) == (options.market, options.seed)
-    opening = source.resume(saved["market_state"], now_ms) if same_market else source.start(now_ms)
+    same_market = (state.get("market"), state.get("seed")) == (options.market, options.seed)
+    opening = source.resume(state["market_state"], now_ms) if same_market else source.start(now_ms)
     desk = make_desk(venue, source, symbols, switches, identity)
-    desk.multi_assets.update(saved.get("multi_assets", {}))
-    desk.fee_burn.update(saved.get("fee_burn", {}))
+    desk.multi_assets.update(state.get("multi_assets", {}))
+    desk.fee_burn.update(state.get("fee_burn", {}))
     hub = Hub(lenient=options.lenient)
     desk.close_key = hub.drop_key
     exchange = Exchange(
@@ -99,6 +101,8 @@ def assemble(
         identity=identity.row(),
         keeper=keeper,
     )
+    if before is not None:
+        exchange.archive.resume(venue.floor)
     exchange.open(opening, now_ms)
     return exchange, identity
 
@@ -151,7 +155,6 @@ def identify(
         api_secret=state.get("api_secret") or front.api_secret or draw(rng, KEY_CHARS),
         market=options.market,
         seed=options.seed,
-        kept=state,
     )
 
 

@@ -1,11 +1,12 @@
 """The paper exchange without its sockets: requests, market and time in; answers and frames out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import orjson
 
+from skalp_bot.paper.archive import Archive, Record
 from skalp_bot.paper.desk import Desk
 from skalp_bot.paper.feeds import Feeds
 from skalp_bot.paper.market import MarketEvent, MarketSource
@@ -19,7 +20,7 @@ CHUNK = 256
 class Keeper(Protocol):
     """Where the exchange's memory goes."""
 
-    def save(self, state: dict[str, Any], *, through: bool) -> None: ...
+    def save(self, state: dict[str, Any], ended: Sequence[Record], *, through: bool) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class Exchange:
     catalogue: Catalogue
     identity: Mapping[str, Any]  # kept with the state: instance, keys, market
     keeper: Keeper | None = None
+    archive: Archive = field(default_factory=Archive)
     now_ms: int = 0
     waiting: list[MarketEvent] = field(default_factory=list)
     listen_keys: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -125,12 +127,13 @@ class Exchange:
         self.dirty = False
         if self.keeper is None:
             return
+        living, ended = self.archive.take(self.desk.venue.floor)
         state = {
             **self.identity,
             "now_ms": self.now_ms,
-            "venue": self.desk.venue.snapshot(),
+            "venue": living,
             "market_state": self.source.state(),
             "multi_assets": self.desk.multi_assets,
             "fee_burn": self.desk.fee_burn,
         }
-        self.keeper.save(state, through=through)
+        self.keeper.save(state, ended, through=through)

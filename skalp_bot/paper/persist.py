@@ -2,7 +2,7 @@
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
@@ -13,18 +13,25 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from skalp_bot.paper.account import Account
 from skalp_bot.paper.floor import Floor, Ids, Totals
 from skalp_bot.paper.market import Mark
-from skalp_bot.paper.orders import AlgoStatus, Order, OrderStatus, OrderType
+from skalp_bot.paper.orders import AlgoOrder, AlgoStatus, Order, OrderStatus, OrderType
 
 T = TypeVar("T")
 INDEXES = ("orders", "open", "by_client", "algos", "open_algos", "algo_by_client", "positions")
+HISTORIES = ("trades", "income", "amendments")
 
 
-def dump(floor: Floor) -> dict[str, Any]:
-    """Give all that a restart needs."""
+Living = tuple[Iterable[Order], Iterable[AlgoOrder]]
+
+
+def dump(floor: Floor, living: Mapping[str, Living] | None = None) -> dict[str, Any]:
+    """Give all that a restart needs; with `living` only those orders of each account, and no histories."""
     return {
         "ids": plain_value(floor.ids),
         "totals": plain_value(floor.totals),
-        "accounts": [dump_account(account) for account in floor.accounts.values()],
+        "accounts": [
+            dump_account(account, None if living is None else living[account.id])
+            for account in floor.accounts.values()
+        ],
         "markets": {
             symbol: {
                 "last": None if market.last is None else str(market.last),
@@ -38,11 +45,13 @@ def dump(floor: Floor) -> dict[str, Any]:
     }
 
 
-def dump_account(account: Account) -> dict[str, Any]:
-    row = {f.name: plain_value(getattr(account, f.name)) for f in fields(account) if f.name not in INDEXES}
+def dump_account(account: Account, living: Living | None) -> dict[str, Any]:
+    left_out = INDEXES if living is None else (*INDEXES, *HISTORIES)
+    row = {f.name: plain_value(getattr(account, f.name)) for f in fields(account) if f.name not in left_out}
+    orders, algos = (account.orders.values(), account.algos.values()) if living is None else living
     row["positions"] = [plain_value(position) for position in account.positions.values()]
-    row["orders"] = [plain_value(order) for order in account.orders.values()]
-    row["algos"] = [plain_value(algo) for algo in account.algos.values()]
+    row["orders"] = [plain_value(order) for order in orders]
+    row["algos"] = [plain_value(algo) for algo in algos]
     return row
 
 
@@ -123,7 +132,7 @@ def restore_account(floor: Floor, row: Mapping[str, Any]) -> None:
     for name, value in row.items():
         if name in INDEXES:
             continue
-        if name in ("trades", "income", "amendments"):
+        if name in HISTORIES:
             getattr(account, name).extend(known[name](value))
         else:
             setattr(account, name, known[name](value))

@@ -122,7 +122,7 @@ async def serve(options: ExchangeOptions, *, stop: asyncio.Event | None = None) 
             options,
             now_ms=clock.now() // 1_000_000,
             rng=random.SystemRandom(),
-            state=store.load() if store is not None else None,
+            saved=store.load() if store is not None else None,
             keeper=store,
         )
         async with listening(options, tls, exchange, clock) as (front, port):
