@@ -88,6 +88,7 @@ class Ids:
     account: int = 0
     listen_key: int = 0
     amendment: int = 0
+    place: int = 0
 
     def take(self, name: str) -> int:
         value: int = getattr(self, name) + 1

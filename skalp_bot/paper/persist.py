@@ -123,6 +123,9 @@ def restore(floor: Floor, state: Mapping[str, Any]) -> None:
         market.funding.extend(row["funding"])
     for row in state["accounts"]:
         restore_account(floor, row)
+    resting = [o for a in floor.accounts.values() for orders in a.open.values() for o in orders.values()]
+    for order in sorted(resting, key=lambda order: order.place):
+        floor.markets[order.symbol].half(order.side).rejoin(order)
     floor.moved.clear()
 
 
@@ -170,8 +173,6 @@ def restore_order(floor: Floor, account: Account, order: Order) -> None:
     if market is None or order.type is OrderType.MARKET:
         order.status = OrderStatus.EXPIRED
         account.close(order)
-    else:
-        market.half(order.side).rejoin(order)
 
 
 def restore_algo(floor: Floor, account: Account, algo: Any) -> None:

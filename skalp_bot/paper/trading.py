@@ -162,6 +162,7 @@ def settle_rest(floor: Floor, market: Market, order: Order, now_ms: int) -> None
     elif order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
         end(floor, order, OrderStatus.EXPIRED, Expiry.IOC, now_ms)
     else:
+        order.place = floor.ids.take("place")
         market.half(order.side).join(order)
         if order.good_till_ms:
             name = str(order.order_id)
@@ -263,11 +264,11 @@ def amended(floor: Floor, market: Market, order: Order, request: Amend) -> tuple
 
 def recheck_margin(floor: Floor, account: Account, market: Market, order: Order, wanted: Order) -> None:
     """Check margin as if the old order were not there."""
-    account.open[order.symbol].pop(order.order_id)
+    asked, order.qty = order.qty, order.filled
     try:
         check_margin(floor, account, market, wanted)
     finally:
-        account.open[order.symbol][order.order_id] = order
+        order.qty = asked
 
 
 def requeue(floor: Floor, market: Market, order: Order, price: Decimal, qty: Decimal, now_ms: int) -> None:
