@@ -50,6 +50,12 @@ def test_two_assets_have_no_other_constant_correlation() -> None:
     assert shrunk.cov == pytest.approx(covariance_sample(rows()[:, :2]))
 
 
+def test_one_asset_has_nothing_to_shrink() -> None:
+    for estimate in (ledoit_wolf, oracle_approximating):
+        assert estimate(rows()[:, :1]).shrinkage == 0.0
+        assert estimate(rows()[:, :1]).cov == pytest.approx(covariance_sample(rows()[:, :1]))
+
+
 def test_a_series_that_never_moves_does_not_spoil_the_others() -> None:
     x = rows()
     x[:, 1] = 0.0

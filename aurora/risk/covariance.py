@@ -74,7 +74,7 @@ def oracle_approximating(x: ArrayLike) -> Shrunk:
     mean = float(np.trace(sample)) / size
     square = float((sample * sample).mean())
     spread = (rows + 1.0) * (square - mean * mean / size)
-    share = min(1.0, (square + mean * mean) / spread) if spread > 0.0 else 1.0
+    share = min(1.0, (square + mean * mean) / spread) if spread > 0.0 else float(size > 1)
     return Shrunk(cov=moved_towards(sample, mean * np.eye(size), share), shrinkage=share)
 
 
