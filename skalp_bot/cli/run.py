@@ -1,11 +1,14 @@
 """`skalp-bot run`: options into a configuration, and the daemon started with it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from skalp_bot.cli.options import Json, Market, Seed, Speed, VenueName, seconds
+
+if TYPE_CHECKING:
+    from skalp_bot.config import RunOptions
 
 EXAMPLE = "example: skalp-bot run --profile profiles/paper.yaml --duration 60s --seed 7 --report out.json"
 
@@ -79,19 +82,18 @@ def run(  # noqa: PLR0913 -- one parameter an option
     raise typer.Exit(start(options))
 
 
-def start(options: Any) -> int:
+def start(options: "RunOptions") -> int:
     """Imported here: ccxt and the core cost most of a second, and no other command needs them.
 
     What libraries have to say goes to standard error; the daemon writes its own lines.
     """
-    import importlib
     import sys
 
     from skalp_bot.obs.log import install
+    from skalp_bot.runner.run_live_aurora import main
 
     install(handle=sys.stderr.fileno(), level=options.config.log.level)
-    code: int = importlib.import_module("skalp_bot.runner.run_live_aurora").main(options)
-    return code
+    return main(options)
 
 
 def overrides(
