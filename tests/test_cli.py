@@ -210,6 +210,34 @@ def test_a_refusal_of_the_daemon_is_exit_1_in_its_own_words(capsys: Capture) -> 
     assert json.loads(capsys.readouterr().out) == {**refusal, "exit_code": 1}
 
 
+def test_status_is_one_line_a_symbol(capsys: Capture) -> None:
+    bracket = {"phase": "NAKED", "stop": "59900", "stop_listed": False, "stops": [{"id": "ska1-1-2-0S"}]}
+    held = {"qty": "0.01", "entry": "60000", "unrealized": 1.25, "bracket": bracket}
+    row = {
+        "symbol": "BTCUSDT",
+        "bid": 60100.5,
+        "position": held,
+        "bracket": bracket,
+        "last_decision": "spread",
+    }
+    answer = {
+        "trading": {"state": "REDUCING", "halt_id": "H-2", "by": "ann", "reason": "news"},
+        "symbols": [row, {"symbol": "ETHUSDT", "position": None, "bracket": None}],
+        "streams": {"USER": {"up": False, "why": "reset"}, "MARKET": {"up": True, "why": ""}},
+        "counters": {"ticks": 12, "denied": {"SPREAD": 3}},
+    }
+    code, _ = with_daemon(Path("state/testnet"), ["status"], answer)
+    assert code == 0
+    lines = capsys.readouterr().out.splitlines()
+    (bitcoin,) = [line for line in lines if line.startswith("BTCUSDT")]
+    for word in ("60100.5", "0.01", "1.25", "NAKED", "59900 NOT LISTED"):
+        assert word in bitcoin
+    text = "\n".join(lines)
+    for words in ("REDUCING H-2 news (by ann)", "USER DOWN (reset)", "MARKET up", "ticks 12", "SPREAD 3"):
+        assert words in text
+    assert any(line.startswith("ETHUSDT") and "flat" in line for line in lines)
+
+
 # --- no daemon ----------------------------------------------------------------------------------------
 
 
@@ -241,6 +269,13 @@ def test_a_daemon_that_hangs_is_named_by_its_pid(capsys: Capture) -> None:
     said = capsys.readouterr().err
     assert f"process {os.getpid()} holds" in said
     assert Path("state/testnet/HALT").exists()
+
+
+def test_a_second_run_is_refused_before_it_touches_anything(capsys: Capture) -> None:
+    with StateLock(Path("state/mine")):
+        assert main(["run", "--profile", PAPER, "--state-dir", "state/mine"]) == 1
+    assert f"in use by process {os.getpid()}" in capsys.readouterr().err
+    assert os.listdir("state/mine") == ["daemon.lock"]
 
 
 def test_the_newest_directory_that_answers_is_meant(capsys: Capture) -> None:

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-PLAIN_WIDTH = 160  # Where nobody measures the page.
+PLAIN_WIDTH = 200  # Where nobody measures the page.
+WORDY = (" ", "note", "reason", "message", "why", "last_decision", "overrules")  # May take several lines.
 
 
 def put(text: str) -> None:
@@ -29,10 +30,12 @@ def put_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
     if not rows:
         put(f"{title}: none" if title else "none")
         return
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    named = any(key.strip() for row in rows for key in row)
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, show_header=named)
+    keys = dict.fromkeys(key for row in rows for key in row)
+    columns = [key for key in keys if any(cell(row.get(key)) != "-" for row in rows)]
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column not in WORDY)
     for row in rows:
         table.add_row(*(Text(cell(row.get(column))) for column in columns))
     screen().print(table)
@@ -49,8 +52,6 @@ def put_view(view: Mapping[str, Any], title: str = "") -> None:
             put_view(value, name)
         elif isinstance(value, list) and value and not is_plain(value):
             put_rows(value, name)
-        elif isinstance(value, list) and not value:
-            put(f"{name}: none")
 
 
 def put_rows(rows: Sequence[Any], title: str) -> None:

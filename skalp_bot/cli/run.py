@@ -60,6 +60,7 @@ def run(  # noqa: PLR0913 -- one parameter an option
     from skalp_bot.clock import SystemClock
     from skalp_bot.config import RunOptions, load_config, take_keys
     from skalp_bot.config.options import default_state_dir
+    from skalp_bot.journal.lock import refuse_if_held
 
     lasting = seconds(duration) if duration is not None else None
     keys = take_keys(os.environ)
@@ -79,6 +80,7 @@ def run(  # noqa: PLR0913 -- one parameter an option
         flatten_on_exit=flatten_on_exit,
         json_lines=as_json,
     )
+    refuse_if_held(options.state_dir)
     raise typer.Exit(start(options))
 
 

@@ -74,7 +74,9 @@ def show(page: str, state_dir: Any, *, as_json: bool) -> None:
     if as_json:
         put_json(told)
     else:
-        put_view(told)
+        from skalp_bot.cli.pages import for_people
+
+        put_view(for_people(page.partition("/")[0], told))
 
 
 def from_journal(page: str) -> Callable[[Any], dict[str, Any]]:

@@ -24,10 +24,7 @@ class StateLock:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._handle)
-            raise JournalError(
-                f"state directory {state_dir} is in use by process {holder(self.path)}: "
-                "stop that daemon (skalp-bot halt, then end it) or choose another --state-dir"
-            ) from None
+            raise in_use(state_dir) from None
         os.ftruncate(self._handle, 0)
         os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
 
@@ -44,6 +41,19 @@ class StateLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def refuse_if_held(state_dir: Path) -> None:
+    """For who is about to touch things beside the journal; the lock itself is taken later."""
+    if held(state_dir):
+        raise in_use(state_dir)
+
+
+def in_use(state_dir: Path) -> JournalError:
+    return JournalError(
+        f"state directory {state_dir} is in use by process {holder(state_dir / LOCK_FILE)}: "
+        "end that daemon first (its positions stay protected) or choose another --state-dir"
+    )
 
 
 def holder(path: Path) -> str:
