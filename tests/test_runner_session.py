@@ -83,6 +83,9 @@ class QuietVenue:
             case _:
                 raise AssertionError(f"a flat account was asked for {command}")
 
+    def budget_use(self) -> tuple[tuple[str, float], ...]:
+        return (("weight", 0.5),)
+
     async def close(self) -> None: ...
 
 
@@ -93,7 +96,8 @@ def now() -> Nanos:
 def options(state_dir: Path, **more: Any) -> RunOptions:
     profile = ROOT / "profiles" / "paper.yaml"
     state_dir.mkdir(parents=True, exist_ok=True)
-    return RunOptions(loaded=load_config(profile, environ={}), profile=profile, state_dir=state_dir, **more)
+    loaded = load_config(profile, environ=more.pop("environ", {}))
+    return RunOptions(loaded=loaded, profile=profile, state_dir=state_dir, **more)
 
 
 class Stop(Exception):  # noqa: N818  # Lets the tasks of a story go.
@@ -133,7 +137,7 @@ def played(state_dir: Path, story: Story, **more: Any) -> Session:
                 pass
             finally:
                 assert session is not None
-                await session.control.close()
+                await session.close()
                 await recovered.journal.close()
                 await session.log.close()
         return session

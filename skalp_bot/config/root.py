@@ -65,7 +65,14 @@ class LogConfig(Section):
 class MetricsConfig(Section):
     """Numbers for machines."""
 
-    port: int = Field(0, ge=0, le=65_535, description="Loopback port of /metrics; 0 for none.")
+    port: int = Field(
+        0, ge=0, le=65_535, description="Port of /metrics, /livez, /readyz and /version; 0 for none."
+    )
+    host: str = Field(
+        "127.0.0.1",
+        pattern=r"^[0-9a-fA-F.:]+$",
+        description="Its address; anything but loopback shows positions and money to whoever reaches it.",
+    )
 
 
 class Config(Section):

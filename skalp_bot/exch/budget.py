@@ -121,6 +121,14 @@ class Budget:
                 if window.span == span and limit > 0:
                     window.limit = limit
 
+    def use(self) -> tuple[tuple[str, float], ...]:
+        """The share of each limit used in the present windows."""
+        now = self.now()
+        for window in (self.weight, *self.orders):
+            window.roll(now)
+        named = zip(("weight", "orders_10s", "orders_1m"), (self.weight, *self.orders), strict=True)
+        return tuple((name, window.used / window.limit) for name, window in named)
+
     def _close(self, request: Request, reply: Reply, now: int) -> None:
         until = _silence_until(reply, now)
         if reply.code == TOO_MANY_ORDERS and reply.status == 429:

@@ -126,6 +126,10 @@ class BinanceExchange:
             case _ as never:
                 assert_never(never)
 
+    def budget_use(self) -> tuple[tuple[str, float], ...]:
+        """The share used of each of the venue's limits, by name."""
+        return self._rest.budget.use()
+
     async def close(self) -> None:
         await self._client.close()
         await self._rest.close()

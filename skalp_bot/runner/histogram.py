@@ -1,5 +1,7 @@
 """A histogram of durations in fixed memory: 32 buckets to every doubling, so 3 % wide."""
 
+from collections.abc import Sequence
+
 SUB_BITS = 5
 SUB = 1 << SUB_BITS
 HIGHEST = 1 << 50
@@ -11,11 +13,13 @@ class Histogram:
     def __init__(self) -> None:
         self.count = 0
         self.max = 0
+        self.total = 0
         self._buckets = [0] * (bucket_of(HIGHEST) + 1)
 
     def add(self, nanos: int) -> None:
         value = min(max(nanos, 0), HIGHEST)
         self.count += 1
+        self.total += value
         self.max = max(self.max, value)
         self._buckets[bucket_of(value)] += 1
 
@@ -28,6 +32,16 @@ class Histogram:
             if count and seen >= wanted:
                 return min(upper_edge(index), self.max)
         return self.max
+
+    def within(self, limits: Sequence[int]) -> list[int]:
+        """How many were at most each of the ascending limits, to the width of a bucket."""
+        found, seen, start = [], 0, 0
+        for limit in limits:
+            end = bucket_of(min(limit, HIGHEST)) + 1
+            seen += sum(self._buckets[start:end])
+            found.append(seen)
+            start = end
+        return found
 
     def micros(self) -> dict[str, float]:
         """p50, p99 and max in microseconds."""

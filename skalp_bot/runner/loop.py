@@ -90,6 +90,8 @@ class Pulse:
 
     def __init__(self, *, clock: Clock, emit: Emit, outbox: Outbox, beat_ms: int = BEAT_MS) -> None:
         self.gap_max = 0
+        self.lag = Histogram()
+        self.beat_at = 0  # Monotonic; 0 until it runs. Read by the watchdog's thread.
         self._beat_ms = beat_ms
         self._clock = clock
         self._emit = emit
@@ -101,6 +103,8 @@ class Pulse:
             await self._clock.sleep(self._beat_ms / 1_000)
             now = self._clock.monotonic()
             silence, last = now - last, now
+            self.beat_at = now
+            self.lag.add(silence - self._beat_ms * MILLISECOND)
             gap = silence if silence > GAP_WORTH_TELLING + self._beat_ms * MILLISECOND else 0
             self.gap_max = max(self.gap_max, gap)
             if gap > GAP_THAT_DROPS:

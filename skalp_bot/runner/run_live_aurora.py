@@ -160,7 +160,7 @@ class Run:
 
     async def _close(self) -> None:
         if self.session is not None:
-            await self.session.control.close()
+            await self.session.close()
         if self.recovered is not None:
             await self.recovered.journal.close()
         if self.child is not None:

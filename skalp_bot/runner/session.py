@@ -12,6 +12,7 @@ from aurora.model.numbers import NEVER, SECOND, Nanos
 from aurora.model.order import OrderStatus
 from aurora.model.step import Step
 from skalp_bot.config import RunOptions
+from skalp_bot.obs.counts import Counts
 from skalp_bot.ports import Clock
 from skalp_bot.runner.board import Board
 from skalp_bot.runner.control import ControlServer
@@ -23,6 +24,7 @@ from skalp_bot.runner.outbox import Outbox, OutboxLimits
 from skalp_bot.runner.recovery import Recovered
 from skalp_bot.runner.report import Report
 from skalp_bot.runner.status import Log
+from skalp_bot.runner.telemetry import Sources, Telemetry
 from skalp_bot.runner.venue import Access, FastExchange
 from skalp_bot.runner.views import Views
 
@@ -38,7 +40,7 @@ UNSETTLED = (OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN)
 
 
 class NotReadyError(Exception):
-    """The run has a duration, and never became ready to trade."""
+    """The run cannot start to trade."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,13 +104,14 @@ class Session:
             report=self.report,
             about=about(options, parts.access, recovered.started.epoch),
         )
+        counts = Counts(config.aurora.symbols)
         self.loop = Loop(
             engine=self.engine,
             inbox=inbox,
             outbox=self.outbox,
             journal=self.journal,
             clock=clock,
-            projections=[self.report, self.board, log, Keeper(recovered), self.desk],
+            projections=[self.report, self.board, log, Keeper(recovered), self.desk, counts],
         )
         self.pulse = Pulse(
             clock=clock, emit=inbox.put, outbox=self.outbox, beat_ms=config.runner.heartbeat_ms
@@ -116,6 +119,7 @@ class Session:
         self.control = ControlServer(
             views=self.views, desk=self.desk, clock=clock, journal_path=self.journal.path
         )
+        self.telemetry = self._telemetry(counts)
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """The epoch durable before anything is sent; positions and stops looked at before anything else."""
@@ -125,12 +129,49 @@ class Session:
             self.log.say("start_halted", level="warning", reason=self.recovered.halt_reason)
             Marks(self.options.state_dir).obeyed()
         tasks.create_task(self.loop.run(), name="loop")
+        await self.serve_metrics()
         await self.exchange.connect_fast()
         await self.exchange.execute(FIRST_LOOK)
         tasks.create_task(self.pulse.run(), name="pulse")
         await self.control.start()
         await self.exchange.open()
         tasks.create_task(self.exchange.stream(), name="streams")
+
+    async def serve_metrics(self) -> None:
+        metrics = self.options.config.metrics
+        try:
+            await self.telemetry.start()
+        except OSError as error:
+            raise NotReadyError(
+                f"metrics.port {metrics.port} on {metrics.host} cannot be opened ({error}): "
+                "end who holds it, choose another port, or 0 for none"
+            ) from None
+
+    async def close(self) -> None:
+        """Let go of sockets and ports."""
+        await self.control.close()
+        await self.telemetry.close()
+
+    def _telemetry(self, counts: Counts) -> Telemetry:
+        config = self.options.config
+        return Telemetry(
+            config=config,
+            clock=self.clock,
+            counts=counts,
+            sources=Sources(
+                state=self.state,
+                loop=self.loop,
+                pulse=self.pulse,
+                inbox=self.inbox,
+                outbox=self.outbox,
+                journal=self.journal,
+                exchange=self.exchange,
+                report=self.report,
+                log=self.log,
+            ),
+            missing=self.missing,
+            about={"venue": config.venue.value, "strategy": config.aurora.strategy.name},
+        )
 
     async def become_ready(self) -> None:
         """Books that agree with the exchange's, and every stream up."""

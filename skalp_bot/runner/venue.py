@@ -25,6 +25,10 @@ class FastExchange(Exchange, Protocol):
         """Learn the venue's time: enough to ask, cancel and submit."""
         ...
 
+    def budget_use(self) -> tuple[tuple[str, float], ...]:
+        """The share used of each of the venue's limits, by name."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
