@@ -17,6 +17,9 @@ OnText = Callable[
 OnConnected = Callable[[str], None]
 
 
+DIAL_MS = 5000
+
+
 class TextClient(Client):  # type: ignore[misc]  # ccxt carries no types.
     """A ccxt socket whose text frames go straight to us; pings, pongs and closing stay with ccxt."""
 
@@ -45,7 +48,11 @@ class BinanceClient(ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt carries
                 "apiKey": settings.api_key.value,
                 "secret": settings.api_secret.value,
                 "enableRateLimit": False,  # Our own budget knows lanes; ccxt's throttle is one slow queue.
-                "streaming": {"keepAlive": settings.keepalive_ms, "maxPingPongMisses": 2},
+                "streaming": {
+                    "keepAlive": settings.keepalive_ms,
+                    "maxPingPongMisses": 2,
+                    "connectionTimeout": DIAL_MS,
+                },
                 "options": {
                     "recvWindow": settings.recv_window_ms,
                     "maxRetriesOnFailure": 0,
