@@ -74,8 +74,18 @@ async def test_a_venue_that_cannot_be_traded_on_is_refused_with_the_fix(
     name: str, answer: Canned, words: str
 ) -> None:
     async with scene() as s:
-        s.venue.next[name] = [answer]
+        s.venue.next[name] = [answer] * 3
         assert words in await refused(s)
+
+
+@pytest.mark.parametrize("answer", [error(-1001, 500), error(-1021), Canned(status=503, body="x")])
+@awaited
+async def test_a_question_of_the_start_is_asked_again_when_nobody_answered(answer: Canned) -> None:
+    async with scene() as s:
+        for name in ("GET exchangeInfo", "GET leverageBracket", "GET klines"):
+            s.venue.next[name] = [answer] * 2
+        await s.exchange.open()
+        assert s.venue.times("GET klines") == 3
 
 
 @awaited

@@ -20,6 +20,8 @@ REACH_S = 6.0  # How long a start keeps trying to reach the venue.
 REACH_PAUSE_S = 0.5
 CANDLES = 499  # The most for two weight units.
 SYNCHRONISE = "synchronise it, for instance with `timedatectl set-ntp true`"
+RETRY_PAUSES_S = (0.25, 0.5, 0.0)  # After each try; the last one is not waited for.
+SKEWED = -1021
 NO_CHANGE = (-4046, -4059)
 
 WHERE_KEYS = {
@@ -131,7 +133,8 @@ class Startup:
         for symbol in self._settings.symbols:
             params = {"symbol": symbol, "interval": "1m", "limit": str(CANDLES)}
             request = Request(method="GET", path="klines", api="fapiPublic", params=params, weight=2)
-            self._emit(listings.candles(await self._ask(request), symbol, self._now()))
+            history = await self._ask(request, timeout_s=self._settings.bulk_timeout_s)
+            self._emit(listings.candles(history, symbol, self._now()))
 
     async def fees(self, symbol: str) -> None:
         request = Request(method="GET", path="commissionRate", params={"symbol": symbol}, weight=20)
@@ -188,7 +191,15 @@ class Startup:
             self._checked(request, answer)
 
     async def _ask(self, request: Request, *, timeout_s: float | None = None) -> Any:
-        return self._checked(request, await self._rest.ask(request, Lane.CANCEL, timeout_s=timeout_s))
+        """A question may be asked again when nobody answered; a wrong clock is set first."""
+        for pause_s in RETRY_PAUSES_S:
+            answer = await self._rest.ask(request, Lane.CANCEL, timeout_s=timeout_s)
+            if isinstance(answer, Reply) and answer.status < 500 and answer.code != SKEWED:
+                break
+            await self._clock.sleep(pause_s)
+            if isinstance(answer, Reply) and answer.code == SKEWED:
+                await self.sync_clock()
+        return self._checked(request, answer)
 
     def _checked(self, request: Request, answer: Answer) -> Any:
         """The body of a good answer; anything else is a VenueError that names the fix."""
