@@ -45,6 +45,11 @@ class SizingConfig(Section):
     bucket: float = Field(0.1, ge=0, lt=1, description="Relative width of size buckets; 0 for none.")
     resize_interval_s: float = Field(1.0, ge=0, le=86_400, description="Least time between increases.")
     slippage_bps: float = Field(1.0, ge=0, le=500, description="Assumed per fill, each way.")
+    drawdown_prob: float = Field(
+        0.0, ge=0, lt=1, description="Chance of ever losing drawdown_max; sets the risk aversion; 0: off."
+    )
+    gross_cap: float = Field(2.0, gt=0, le=125, description="Common budget: gross notional over equity.")
+    covariance_halflife_s: float = Field(300.0, ge=10, le=86_400, description="Memory of live covariances.")
     leverage_use_max: float = Field(
         1.0, gt=0, le=125, description="Largest notional of one position over equity."
     )
@@ -169,6 +174,12 @@ class GovernanceConfig(Section):
     daily_drawdown_max: float = Field(
         0.05, gt=0, lt=1, description="From the UTC day's start, equity net of flows."
     )
+    cvar_max: float = Field(
+        0.02, gt=0, lt=1, description="Expected shortfall of the book over a minute, over equity."
+    )
+    cvar_alpha: float = Field(0.99, gt=0.5, lt=1, description="Its confidence.")
+    cvar_samples_min: int = Field(250, ge=20, le=1_000, description="Minutes before it is trusted.")
+    cvar_floor: float = Field(0.005, gt=0, lt=1, description="Assumed shortfall per exposure until then.")
     reconciled_age_s_max: float = Field(180.0, gt=0, le=3_600, description="Oldest clean reconciliation.")
     conditional_orders_max: int = Field(200, ge=4, le=200, description="The venue's cap over all symbols.")
     conditional_orders_reserve: int = Field(20, ge=0, le=100)

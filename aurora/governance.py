@@ -20,6 +20,15 @@ SEVERITY = {TradingState.ACTIVE: 0.0, TradingState.REDUCING: 1.0, TradingState.H
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TailAfter:
+    """Expected shortfall of the book in quote units after a change, and what the change adds to it."""
+
+    cvar: float
+    marginal: float
+    warming_up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Briefing:
     """Everything a gate may look at, for one symbol at one instant; money in quote units.
 
@@ -43,6 +52,9 @@ class Briefing:
     spread_bps: float | None
     latency_ms: float | None
     book_at: Nanos | None  # Our clock at the last quote.
+    tail: (
+        Callable[[str, float], "TailAfter"] | None
+    )  # Shortfall of the book after a signed change of notional.
     conditional_open: int | None  # Slots held or about to be needed, by anybody on the account.
     foreign_activity: int | None  # Orders and positions on the symbol that are not ours.
     instrument: Instrument | None
@@ -253,6 +265,16 @@ def daily_drawdown(_: OrderIntent, briefing: Briefing, __: Nanos) -> tuple[float
     return 1.0 - need("equity", briefing.equity) / positive("day_start", briefing.day_start), ""
 
 
+def cvar(intent: OrderIntent, briefing: Briefing, _: Nanos) -> tuple[float, str]:
+    """Expected shortfall of the book after the order, over equity; the note says what the order adds."""
+    equity = positive("equity", briefing.equity)
+    if briefing.tail is None:
+        raise MissingInputError("tail is missing")
+    after = briefing.tail(intent.symbol, notional(intent, briefing) * intent.side.sign)
+    note = f"adds {after.marginal / equity:.6f}" + (", warming_up" if after.warming_up else "")
+    return after.cvar / equity, note
+
+
 def conditional_slots(intent: OrderIntent, briefing: Briefing, _: Nanos) -> tuple[float, str]:
     """Slots in use once this entry has its stops."""
     more = 0 if intent.symbol in occupied_by(briefing) else SLOTS_PER_ENTRY
@@ -323,6 +345,7 @@ GATES: tuple[Gate, ...] = (
     Gate(GateReason.LATENCY, Passes.AT_MOST, lambda c: c.latency_ms_max, latency),
     Gate(GateReason.STALE_BOOK, Passes.AT_MOST, lambda c: c.book_age_ms_max, stale_book),
     Gate(GateReason.DAILY_DRAWDOWN, Passes.BELOW, lambda c: c.daily_drawdown_max, daily_drawdown),
+    Gate(GateReason.CVAR, Passes.AT_MOST, lambda c: c.cvar_max, cvar),
     Gate(GateReason.CONDITIONAL_SLOTS, Passes.AT_MOST, slots_usable, conditional_slots),
     Gate(GateReason.FOREIGN_ACTIVITY, Passes.AT_MOST, none_allowed, foreign_activity),
     Gate(GateReason.INSTRUMENT, Passes.AT_MOST, none_allowed, instrument),

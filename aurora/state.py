@@ -192,6 +192,8 @@ class Soft:
     reviewed_at: dict[str, Nanos] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)  # Why a symbol has no opinion.
     denials: dict[str, IntentDenied] = field(default_factory=dict)  # The last one of each symbol.
+    opinions: dict[str, tuple[float, Nanos]] = field(default_factory=dict)  # Signed Kelly notional, and when.
+    weights: dict[str, float] = field(default_factory=dict)  # Last good answer of the optimizer.
     stopping: bool = False
     alerted: dict[str, Nanos] = field(default_factory=dict)
 

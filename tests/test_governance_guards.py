@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aurora import governance
 from aurora.config import GovernanceConfig
-from aurora.governance import GATES, Briefing, Gate, Passes, look, reduction, review
+from aurora.governance import GATES, Briefing, Gate, Passes, TailAfter, look, reduction, review
 from aurora.model.control import TradingState
 from aurora.model.gate import Approved, Denied, GateDecision, GateReason
 from aurora.model.numbers import NEVER, SECOND, Nanos, Price, Qty
@@ -34,6 +34,12 @@ CONFIG = GovernanceConfig(
     conditional_orders_reserve=4,
     cooldown_s=30.0,
 )
+
+
+def tail_of(cvar: float) -> TailAfter:
+    return TailAfter(cvar=cvar, marginal=cvar, warming_up=False)
+
+
 # A market buy of 0.010 at a mark and ask of 50,000: notional 500, margin at 5x: 100 + 0.25 for the 5 bp.
 CALM = Briefing(
     symbol=BTC,
@@ -53,6 +59,7 @@ CALM = Briefing(
     spread_bps=2.0,
     latency_ms=10.0,
     book_at=START,
+    tail=lambda _symbol, change: tail_of(abs(change) / 100.0),
     conditional_open=0,
     foreign_activity=0,
     instrument=instrument(),
@@ -98,6 +105,13 @@ EDGES: list[tuple[GateReason, dict[str, Any], dict[str, Any], float, float]] = [
     (R.STALE_BOOK, {"book_at": ago(1)}, {"book_at": ago(1.0005)}, 1_000.5, 1_000.0),
     (R.STALE_BOOK, {"book_at": ago(-1)}, {"book_at": ago(-1.0005)}, 1_000.5, 1_000.0),
     (R.DAILY_DRAWDOWN, {"equity": 876.0}, {"equity": 875.0}, 0.125, 0.125),
+    (
+        R.CVAR,
+        {"tail": lambda _symbol, _change: tail_of(20.0)},
+        {"tail": lambda _symbol, _change: tail_of(20.5)},
+        0.0205,
+        0.02,
+    ),
     (R.CONDITIONAL_SLOTS, {"conditional_open": 14}, {"conditional_open": 15}, 17.0, 16.0),
     (R.FOREIGN_ACTIVITY, {"foreign_activity": 0}, {"foreign_activity": 1}, 1.0, 0.0),
     (R.INSTRUMENT, {}, {"instrument": replace(instrument(), trading=False)}, 1.0, 0.0),

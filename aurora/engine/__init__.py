@@ -6,7 +6,8 @@ from aurora.config import AuroraConfig
 from aurora.engine import account, books, operate
 from aurora.engine.protect import on_price, on_tick, protect
 from aurora.engine.pursue import on_book, remember
-from aurora.engine.turn import Turn
+from aurora.engine.statistics import Statistics
+from aurora.engine.turn import Mind, Turn
 from aurora.model.account import AccountSnapshot
 from aurora.model.control import Control, DecodeFailed, Heartbeat, StreamChanged
 from aurora.model.events import (
@@ -44,11 +45,11 @@ class Engine:
     def __init__(self, config: AuroraConfig, state: State) -> None:
         self.config = config
         self.state = state
-        self.strategy = strategy_of(config, state.durable.fees)
+        self.mind = Mind(strategy_of(config, state.durable.fees), Statistics(config))
 
     def step(self, event: Event) -> Step:
         """Fold the event, protect what is held, then pursue what is wanted."""
-        turn = Turn(self.config, self.state, event.ts_recv, self.strategy)
+        turn = Turn(self.config, self.state, event.ts_recv, self.mind)
         if isinstance(event, BookTicker):
             if self.state.soft.market.fold(event):  # A quote that cannot be true moves nothing.
                 on_tick(turn, event)
@@ -61,7 +62,7 @@ class Engine:
 
     def stopped(self, now: Nanos) -> Step:
         """The last step of an orderly end: the journal knows the process meant to stop."""
-        turn = Turn(self.config, self.state, now, self.strategy)
+        turn = Turn(self.config, self.state, now, self.mind)
         operate.stopped(turn)
         self.state.durable.seq += 1
         return Step(
@@ -70,6 +71,8 @@ class Engine:
 
     def priced(self, turn: Turn, event: MarkPrice | MarketTrade | Candles) -> None:
         """Local levels against the mark or the last trade, if these are what they are compared with."""
+        if isinstance(event, Candles):
+            self.mind.stats.warm(event)
         source = self.config.exits.trigger_price
         if source == "mark" and isinstance(event, MarkPrice):
             on_price(turn, event.symbol, event.mark)

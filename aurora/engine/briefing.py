@@ -4,10 +4,11 @@ from math import isfinite
 
 from aurora.engine.books import marks
 from aurora.engine.turn import Turn
-from aurora.governance import SLOTS_PER_ENTRY, Briefing
+from aurora.governance import SLOTS_PER_ENTRY, Briefing, TailAfter
 from aurora.model.bracket import Phase
 from aurora.model.control import Stream
 from aurora.model.numbers import NEVER, as_float
+from aurora.model.order import Side
 
 
 def brief(turn: Turn, symbol: str) -> Briefing:
@@ -38,11 +39,28 @@ def brief(turn: Turn, symbol: str) -> Briefing:
         spread_bps=market.spread_bps if market.seen and isfinite(market.spread_bps) else None,
         latency_ms=market.latency_ms if market.seen else None,
         book_at=market.ts_recv if market.seen else None,
+        tail=lambda name, change: tail_after(turn, name, change),
         conditional_open=conditional_open(turn),
         foreign_activity=turn.soft.look(symbol).foreign,
         instrument=turn.d.instruments.get(symbol),
         closed_at=turn.d.round_trips.get(symbol, NEVER),
     )
+
+
+def tail_after(turn: Turn, symbol: str, change: float) -> TailAfter:
+    """Shortfall of the book in its worst case once ``change`` (signed notional) is added."""
+    exposures = {name: worst for name in turn.config.symbols if (worst := worst_signed(turn, name))}
+    tail, added = turn.stats.scenarios.marginal(exposures, symbol, change)
+    return TailAfter(cvar=tail.cvar, marginal=added, warming_up=tail.warming_up)
+
+
+def worst_signed(turn: Turn, symbol: str) -> float:
+    """Signed notional of the position with every order that could add to it, on the larger side."""
+    qty = as_float(turn.d.ledger.position(symbol).qty)
+    orders = [o for o in turn.d.blotter.open_orders(symbol) if not o.intent.reduces]
+    long = qty + sum(as_float(o.remaining) for o in orders if o.intent.side is Side.BUY)
+    short = qty - sum(as_float(o.remaining) for o in orders if o.intent.side is Side.SELL)
+    return max(long, short, key=abs) * as_float(turn.price(symbol))
 
 
 def stale_protection(turn: Turn, symbol: str) -> int:

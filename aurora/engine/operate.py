@@ -119,6 +119,7 @@ def heartbeat(turn: Turn, event: Heartbeat) -> None:
     ask_snapshot(turn)
     if turn.now - turn.soft.marked_at >= SECOND:
         mark_equity(turn)
+        turn.stats.sample(turn.soft.market, turn.now)
         read_income(turn)
         forget(turn)
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Literal
 
 from aurora.engine.books import marks
+from aurora.engine.pool import pooled
 from aurora.engine.turn import Turn
 from aurora.execution.levels import Levels, exact, levels, resting
 from aurora.market import SymbolMarket
@@ -41,7 +42,10 @@ def sized(
     bet, risk = wagered(turn, signal, (price, rest, at.take_profit), chain)
     risk = haircut(turn, risk, chain)
     risk = steadied(turn, signal.symbol, risk, chain)
-    quantity = bought(turn, price, notional_from_risk(risk, net_loss=bet.net_loss), instrument, chain)
+    wanted = notional_from_risk(risk, net_loss=bet.net_loss)
+    equity = turn.d.ledger.equity(marks(turn))
+    share = pooled(turn, signal.symbol, signal.side, wanted, as_float(equity), chain)
+    quantity = bought(turn, price, share, instrument, chain)
     target = TargetPosition(
         symbol=signal.symbol,
         side=signal.side,
@@ -68,14 +72,15 @@ def wagered(
     side: Literal[1, -1] = 1 if signal.side is Side.BUY else -1
     clip = (sizing.clip_min, sizing.clip_max)
     win, loss = abs(target / entry - 1), abs(stop / entry - 1)
-    bet = kelly_bracket(signal.p, win, loss, costs, side, sizing.risk_aversion, clip)
+    bet = kelly_bracket(signal.p, win, loss, costs, side, turn.aversion, clip)
     chain += (
+        SizingLink(stage="risk_aversion", value=turn.aversion, note="divides Kelly"),
         SizingLink(stage="kelly_full", value=bet.f_star or 0.0, note=f"rr {bet.rr:.3f} after costs"),
         SizingLink(stage="at_risk", value=bet.fraction_at_risk, note=bet.reason.value),
     )
     if not signal.declared:
         return bet, bet.fraction_at_risk
-    gross = RiskFraction(kelly_binary(signal.p, signal.target / signal.stop, sizing.risk_aversion, clip))
+    gross = RiskFraction(kelly_binary(signal.p, signal.target / signal.stop, turn.aversion, clip))
     chain.append(SizingLink(stage="declared", value=gross, note="edge gate bypassed: p is declared"))
     return bet, gross
 
@@ -85,9 +90,6 @@ def bought(
 ) -> SizedQty:
     """The quantity that fraction of equity buys under every limit."""
     config = turn.config
-    if notional > config.sizing.leverage_use_max:
-        notional = NotionalFraction(config.sizing.leverage_use_max)
-        chain.append(SizingLink(stage="leverage_use_max", value=notional, note="of equity, per position"))
     equity = turn.d.ledger.equity(marks(turn))
     gross_held = sum((abs(p.qty) * p.entry for p in turn.d.ledger.positions()), Decimal(0))
     quantity = fraction_to_qty(

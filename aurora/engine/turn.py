@@ -1,10 +1,11 @@
 """One turn of the line: the state it may change through facts, and what it has asked and concluded so far."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from aurora import governance
 from aurora.config import AuroraConfig
+from aurora.engine.statistics import Statistics
 from aurora.model.commands import (
     CancelOrder,
     Command,
@@ -30,6 +31,7 @@ from aurora.model.order import LIVE, Order, OrderIntent, OrderKey, OrderStatus, 
 from aurora.model.parent import ParentOrder
 from aurora.model.signal import TargetPosition
 from aurora.signals.base import Strategy
+from aurora.sizing.kelly import risk_aversion_from_drawdown
 from aurora.state import Durable, Soft, State
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -49,17 +51,26 @@ def base36(value: int) -> str:
             return text
 
 
+@dataclass(frozen=True, slots=True)
+class Mind:
+    """What the engine holds beside its state: opinions and statistics; both are made anew at a start."""
+
+    strategy: Strategy
+    stats: Statistics
+
+
 class Turn:
     """Handed from room to room within one step; only what ``conclude`` applied outlives it."""
 
-    __slots__ = ("commands", "config", "d", "facts", "now", "soft", "strategy")
+    __slots__ = ("commands", "config", "d", "facts", "now", "soft", "stats", "strategy")
 
-    def __init__(self, config: AuroraConfig, state: State, now: Nanos, strategy: Strategy) -> None:
+    def __init__(self, config: AuroraConfig, state: State, now: Nanos, mind: Mind) -> None:
         self.config = config
         self.d: Durable = state.durable
         self.soft: Soft = state.soft
         self.now = now
-        self.strategy = strategy
+        self.strategy = mind.strategy
+        self.stats = mind.stats
         self.commands: list[Command] = []
         self.facts: list[Fact] = []
 
@@ -211,6 +222,15 @@ class Turn:
     def prefix(self) -> str:
         """How every client id of this daemon begins."""
         return f"{self.config.brand}{self.config.instance}-"
+
+    @property
+    def aversion(self) -> float:
+        """Risk aversion of Kelly and of the optimizer: configured, or what the drawdown budget asks for."""
+        sizing = self.config.sizing
+        if sizing.drawdown_prob > 0:
+            budget = risk_aversion_from_drawdown(sizing.drawdown_max, sizing.drawdown_prob)
+            return max(sizing.risk_aversion, budget)
+        return sizing.risk_aversion
 
     def atr(self, symbol: str) -> float | None:
         """Average true range in price units, once known."""
