@@ -134,6 +134,16 @@ def test_a_child_obeys_the_stricter_of_the_limit_and_the_market_lot() -> None:
     assert due(parent("0.015"), rules=fine) is None
 
 
+def test_the_smallest_order_the_exchange_takes_is_sent() -> None:
+    rules = replace(RULES, market_qty_min=Qty(D("0.020")))
+    assert due(parent("0.020"), rules=rules) == D("0.020")
+    assert due(parent("0.002")) == D("0.002"), "100 quote units, the smallest notional"
+
+
+def test_nothing_is_due_before_the_start() -> None:
+    assert due(parent("0.100", Style.TWAP, 4), now=at(-0.001)) is None
+
+
 def test_the_number_of_slices_is_bounded() -> None:
     assert PartialSlicer.split(parent("1000000"), RULES).children == CHILDREN_MAX
     assert PartialSlicer.split(parent("0.100", Style.TWAP, 4), RULES).children == 4
