@@ -3,6 +3,7 @@ one.
 """
 
 from dataclasses import dataclass, replace
+from math import inf, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,12 +177,13 @@ def finish(problem: Problem, active: ActiveSet, pivots: int) -> Candidate | None
         seen.add(active.key)
         w, tau = stationary(problem, active)
         gradient = problem.gradient(w)
-        kkt = residual(problem, w, tau, gradient)
+        size, pull = np.abs(w), problem.pull(gradient)
+        kkt = residual_of(problem, (w, size), tau, (gradient, pull))
         if best is None or kkt < best.kkt:
             best = Candidate(w=w, tau=tau, kkt=kkt, active=active)
         if kkt <= FINISHED:
             break
-        active = pivot(problem, active, (w, tau, gradient))
+        active = pivot(problem, active, (w, size), tau, (gradient, pull))
     return best
 
 
@@ -228,36 +230,43 @@ def vertex_multiplier(problem: Problem, active: ActiveSet, w: Floats) -> float:
     return max(0.0, float(problem.pull(problem.gradient(w)[resting]).max()))
 
 
-def pivot(problem: Problem, active: ActiveSet, at: tuple[Floats, float, Floats]) -> ActiveSet:
+def pivot(
+    problem: Problem, active: ActiveSet, at: tuple[Floats, Floats], tau: float, slopes: tuple[Floats, Floats]
+) -> ActiveSet:
     """The constraints after every violated one has joined and every one that pulls the wrong way has left."""
-    w, tau, gradient = at
-    free = (active.sign != 0) & ~active.capped
-    sign, capped = active.sign.copy(), active.capped.copy()
+    (w, size), (gradient, pull) = at, slopes
+    resting = active.sign == 0
+    free = ~(resting | active.capped)
+    sign, capped = active.sign.copy(), active.capped | (free & (size > problem.cap))
     sign[free & (w * active.sign <= 0.0)] = 0
-    capped |= free & (np.abs(w) > problem.cap)
-    capped[active.capped & (active.sign * gradient - tau < 0.0)] = False
-    joins = (active.sign == 0) & (problem.pull(gradient) > tau * (1.0 + CAP_SLACK) + 1e-15)
-    sign[joins] = np.sign(gradient[joins]).astype(np.int8)
+    capped[active.capped & (active.sign * gradient < tau)] = False
+    joins = resting & (pull > tau * (1.0 + CAP_SLACK) + 1e-15)
+    sign[joins] = np.sign(gradient[joins])
     gross = active.gross
     if gross and tau < 0.0:
         gross = False
-    elif not gross and np.minimum(np.abs(w), problem.cap).sum() > problem.gross:
+    elif not gross and float(np.minimum(size, problem.cap).sum()) > problem.gross:
         gross = True
     return ActiveSet(sign=sign, capped=capped, gross=gross)
 
 
 def residual(problem: Problem, w: Floats, tau: float, gradient: Floats) -> float:
     """The largest violation of the optimality conditions: of feasibility as it is, of slopes over max|mu|."""
-    size, scale = np.abs(w), problem.scale
-    total = float(size.sum())
-    if not np.isfinite(total):
-        return float("inf")
+    return residual_of(problem, (w, np.abs(w)), tau, (gradient, problem.pull(gradient)))
+
+
+def residual_of(
+    problem: Problem, at: tuple[Floats, Floats], tau: float, slopes: tuple[Floats, Floats]
+) -> float:
+    """residual, with the sizes of the weights and the pulls at hand."""
+    (w, size), (gradient, pull) = at, slopes
+    scale, total = problem.scale, float(size.sum())
+    if not isfinite(total):
+        return inf
     push = np.sign(w) * gradient - tau
-    inside = np.where(size >= problem.cap * (1.0 - CAP_SLACK), -push, np.abs(push))
-    slopes = np.where(size == 0.0, problem.pull(gradient) - tau, inside)
-    worst = max(
-        total - problem.gross, float(size.max()) - problem.cap, float(slopes.max()) / scale, -tau / scale
-    )
+    moving = np.where(size >= problem.cap * (1.0 - CAP_SLACK), -push, np.abs(push))
+    steepest = float(np.where(size == 0.0, pull - tau, moving).max())
+    worst = max(total - problem.gross, float(size.max()) - problem.cap, steepest / scale, -tau / scale)
     if problem.long_only:
         worst = max(worst, -float(w.min()))
     return max(worst, tau / scale * abs(problem.gross - total))
