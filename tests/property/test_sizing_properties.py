@@ -38,6 +38,9 @@ from aurora.sizing.portfolio import PortfolioOptimizer
 
 cp: Any = importlib.import_module("cvxpy")  # Its stubs do not know what it exports.
 
+steady = settings(deadline=None)
+"""A busy machine is not a broken promise."""
+
 probability = st.floats(0.0, 1.0)
 ratio = st.floats(1e-3, 1e3)
 aversion = st.floats(0.1, 100.0)
@@ -47,6 +50,7 @@ budget = st.floats(0.01, 0.99)
 method = st.sampled_from(["grossman_zhou", "linear", "step"])
 
 
+@steady
 @given(p=probability, rr=ratio, ra=aversion, top=cap)
 def test_a_kelly_fraction_is_never_negative_and_never_above_its_cap(
     p: float, rr: float, ra: float, top: float
@@ -54,6 +58,7 @@ def test_a_kelly_fraction_is_never_negative_and_never_above_its_cap(
     assert 0.0 <= kelly_binary(p, rr, ra, (0.0, top)) <= top
 
 
+@steady
 @given(
     mu=st.floats(-1e300, 1e300),
     sigma=st.floats(0.0, 1e300),
@@ -67,6 +72,7 @@ def test_a_fraction_from_any_mean_and_deviation_stays_in_its_clip(
     assert -top <= kelly_mu_sigma(mu, sigma, risk_aversion=ra, clip=(-top, top), method=how) <= top
 
 
+@steady
 @given(p=st.tuples(probability, probability), rr=st.tuples(ratio, ratio), ra=aversion)
 def test_a_better_bet_is_never_smaller(p: tuple[float, float], rr: tuple[float, float], ra: float) -> None:
     worse = kelly_binary(min(p), min(rr), ra, (0.0, 5.0))
@@ -74,11 +80,13 @@ def test_a_better_bet_is_never_smaller(p: tuple[float, float], rr: tuple[float, 
     assert kelly_binary(min(p), max(rr), ra, (0.0, 5.0)) >= worse - 1e-12
 
 
+@steady
 @given(p=probability, rr=ratio, ra=st.tuples(aversion, aversion))
 def test_more_aversion_is_never_a_larger_bet(p: float, rr: float, ra: tuple[float, float]) -> None:
     assert kelly_binary(p, rr, max(ra)) <= kelly_binary(p, rr, min(ra))
 
 
+@steady
 @given(
     p=probability,
     tp=st.floats(1e-4, 0.2),
@@ -99,6 +107,7 @@ def test_costs_never_make_a_bracket_larger(
     assert dear.fraction_at_risk == 0.0 or dear.edge > 0.0
 
 
+@steady
 @given(dd=st.tuples(drawdowns, drawdowns), limit=budget, how=method, f=st.floats(0.0, 5.0))
 def test_a_haircut_never_grows_with_the_drawdown_and_is_zero_at_the_limit(
     dd: tuple[float, float], limit: float, how: Any, f: float
@@ -109,6 +118,7 @@ def test_a_haircut_never_grows_with_the_drawdown_and_is_zero_at_the_limit(
     assert 0.0 <= apply_dd_haircut_to_kelly(f, max(dd), limit, how) <= f
 
 
+@steady
 @given(dd=st.tuples(budget, budget), prob=st.tuples(budget, budget))
 def test_a_tighter_drawdown_budget_is_never_less_averse(
     dd: tuple[float, float], prob: tuple[float, float]
@@ -126,6 +136,7 @@ def bets(draw: st.DrawFn) -> tuple[list[float], list[float]]:
     return x, [w / sum(weights) for w in weights]
 
 
+@steady
 @given(bet=bets(), other=probability, limit=st.floats(0.05, 0.9), prob=st.floats(0.01, 0.5))
 def test_no_other_stake_grows_faster_and_the_drawdown_bound_holds(
     bet: tuple[list[float], list[float]], other: float, limit: float, prob: float
@@ -192,6 +203,7 @@ def sized(fraction: Decimal, order: dict[str, Any]) -> SizedQty:
     return fraction_to_qty(fraction, **order)
 
 
+@steady
 @given(order=orders(), fraction=decimals("0", "5", 6))
 def test_a_quantity_never_breaks_a_limit_and_one_step_more_would(
     order: dict[str, Any], fraction: Decimal
@@ -210,6 +222,7 @@ def test_a_quantity_never_breaks_a_limit_and_one_step_more_would(
         assert too_small or breaks_a_limit(least, fraction, order)
 
 
+@steady
 @given(order=orders(), fractions=st.tuples(decimals("0", "5", 6), decimals("0", "5", 6)))
 def test_a_larger_fraction_is_never_a_smaller_quantity(
     order: dict[str, Any], fractions: tuple[Decimal, Decimal]
@@ -218,6 +231,7 @@ def test_a_larger_fraction_is_never_a_smaller_quantity(
     assert sized(min(fractions), order).qty <= sized(max(fractions), order).qty
 
 
+@steady
 @given(order=orders(), fraction=st.floats(0.0, 5.0))
 def test_a_float_means_the_decimal_it_prints_as(order: dict[str, Any], fraction: float) -> None:
     assert fraction_to_qty(NotionalFraction(fraction), **order) == sized(Decimal(repr(fraction)), order)
@@ -233,6 +247,7 @@ stabilizers = st.builds(
 targets = st.floats(-1.0, 1.0)
 
 
+@steady
 @given(rule=stabilizers, held=targets, target=targets, now=st.integers(0, 2_000))
 def test_a_stabilized_size_lies_between_what_is_held_and_what_is_wanted(
     rule: SizingStabilizer, held: float, target: float, now: int
@@ -246,6 +261,7 @@ def test_a_stabilized_size_lies_between_what_is_held_and_what_is_wanted(
         assert abs(done.fraction) <= abs(target)
 
 
+@steady
 @given(rule=stabilizers, held=targets, share=st.floats(0.0, 1.0, exclude_max=True), now=st.integers(0, 2_000))
 def test_a_reduction_is_never_held_back(rule: SizingStabilizer, held: float, share: float, now: int) -> None:
     assume(abs(held * share) < abs(held))
@@ -254,6 +270,7 @@ def test_a_reduction_is_never_held_back(rule: SizingStabilizer, held: float, sha
     assert abs(done.fraction) <= abs(held * share)
 
 
+@steady
 @given(rule=stabilizers, path=st.lists(targets, min_size=1, max_size=30))
 def test_a_steady_target_is_resized_once_at_most(rule: SizingStabilizer, path: list[float]) -> None:
     state = StabilizerState()
@@ -329,6 +346,7 @@ money = st.decimals(Decimal(1), Decimal(10**6), places=2, allow_nan=False, allow
 flows = st.decimals(Decimal(-(10**5)), Decimal(10**6), places=2, allow_nan=False, allow_infinity=False)
 
 
+@steady
 @given(
     path=st.lists(st.tuples(money, st.integers(0, 3 * DAY)), min_size=1, max_size=10),
     flow=flows,
@@ -343,6 +361,7 @@ def test_a_deposit_or_withdrawal_is_never_a_drawdown(path: list[tuple[Decimal, i
     assert moved.after(moved.equity, Nanos(marks.day * DAY)) == moved
 
 
+@steady
 @given(path=st.lists(st.floats(1.0, 1e6), min_size=1, max_size=20), flow=st.floats(-1e5, 1e6))
 def test_a_rolling_drawdown_does_not_see_a_transfer(path: list[float], flow: float) -> None:
     plain, moved = RollingDrawdown(window_ns=5), RollingDrawdown(window_ns=5)
@@ -355,6 +374,7 @@ def test_a_rolling_drawdown_does_not_see_a_transfer(path: list[float], flow: flo
     assert moved.high - moved.equity == pytest.approx(plain.high - plain.equity, abs=1e-6)
 
 
+@steady
 @given(
     returns=st.lists(st.floats(-0.5, 0.5), min_size=1, max_size=60),
     alpha=st.floats(0.01, 0.99),
