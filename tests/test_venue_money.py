@@ -56,8 +56,8 @@ def test_break_even_covers_the_fees_as_the_venue_shows_them() -> None:
     row = bench.venue.position_risk(alice, 3, bench.now_ms)[0]
     assert row["breakEvenPrice"] == "100150.05"
     assert row["entryPrice"] == "100100"
-    assert row["positionInitialMargin"] == "5000"
-    assert row["maintMargin"] == "400"
+    assert row["positionInitialMargin"] == "5000.00000000"
+    assert row["maintMargin"] == "400.00000000"
 
 
 def test_the_account_adds_up() -> None:

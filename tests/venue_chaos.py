@@ -165,7 +165,8 @@ class Chaos:
             stp=self.rng.choice(list(Stp)),
             good_till_ms=self.now_ms + 700_000 if force is TimeInForce.GTD else None,
         )
-        self.venue.place(self.rng.choice(self.accounts), request, self.now_ms)
+        order = self.venue.place(self.rng.choice(self.accounts), request, self.now_ms)
+        assert force is not TimeInForce.FOK or order.left == 0, "a FOK order filled in part"
 
     def market_order(self) -> None:
         request = NewOrder(
@@ -277,6 +278,11 @@ class Chaos:
         for account in self.accounts:
             position = account.position(SYMBOL)
             cost += position.entry * position.qty
+            bids = asks = D(0)
+            for order in account.open.get(SYMBOL, {}).values():
+                bids += order.left * order.price if order.side is Side.BUY else 0
+                asks += order.left * order.price if order.side is Side.SELL else 0
+            assert account.open_notional(SYMBOL) == (bids, asks), "open notional drifted"
             for side in Side:
                 room = room_to_reduce(account, SYMBOL, side, PositionSide.BOTH)
                 orders = account.open.get(SYMBOL, {}).values()

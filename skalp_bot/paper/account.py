@@ -9,6 +9,7 @@ from skalp_bot.paper.orders import AlgoOrder, Amendment, Order, PositionSide, Si
 
 HISTORY_MAX = 200_000  # rows of trades and of income kept per account
 PositionKey = tuple[str, PositionSide]
+SumKey = tuple[PositionSide, Side, bool]  # and whether reduce-only
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,6 +106,7 @@ class Account:
     dual: bool = False
     orders: dict[int, Order] = field(default_factory=dict)
     open: dict[str, dict[int, Order]] = field(default_factory=dict)
+    sums: dict[str, dict[SumKey, Decimal]] = field(default_factory=dict)  # open notional
     by_client: dict[tuple[str, str], int] = field(default_factory=dict)
     algos: dict[int, AlgoOrder] = field(default_factory=dict)
     open_algos: dict[int, AlgoOrder] = field(default_factory=dict)
@@ -140,17 +142,35 @@ class Account:
         self.orders[order.order_id] = order
         self.open.setdefault(order.symbol, {})[order.order_id] = order
         self.by_client[order.symbol, order.client_order_id] = order.order_id
+        order.bound = ZERO
+        self.rebind(order)
 
     def close(self, order: Order) -> None:
         """Drop an order that has ended from the open ones."""
         self.open.get(order.symbol, {}).pop(order.order_id, None)
+        self.rebind(order)
+
+    def rebind(self, order: Order) -> None:
+        """Bring the open notional up to date after an order changed; nothing to do for market orders."""
+        notional = order.left * order.price if order.open else ZERO
+        if notional == order.bound:
+            return
+        sums = self.sums.setdefault(order.symbol, {})
+        key = (order.position_side, order.side, order.reduce_only)
+        sums[key] = sums.get(key, ZERO) + notional - order.bound
+        order.bound = notional
+
+    def binding(self, symbol: str, position_side: PositionSide, side: Side) -> Decimal:
+        """Notional of open orders that bind margin: reduce-only ones do not."""
+        sums = self.sums.get(symbol)
+        return sums.get((position_side, side, False), ZERO) if sums else ZERO
 
     def open_notional(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Notional of open buy and of open sell orders, reduce-only ones too (fields b and a)."""
         bids = asks = ZERO
-        for order in self.open.get(symbol, {}).values():
-            if order.side is Side.BUY:
-                bids += order.left * order.price
+        for (_, side, _), notional in self.sums.get(symbol, {}).items():
+            if side is Side.BUY:
+                bids += notional
             else:
-                asks += order.left * order.price
+                asks += notional
         return bids, asks

@@ -145,7 +145,7 @@ def account_reduces(request: NewAlgo) -> bool:
 
 def check_trigger_band(floor: Floor, market: Market, trigger: Decimal) -> None:
     band, mark = floor.settings.trigger_band, market.mark_price()
-    if band is None or mark is None:
+    if not band or mark is None:
         return
     if trigger > mark * (1 + band):
         raise VenueError(-4210, plain(mark * (1 + band)))

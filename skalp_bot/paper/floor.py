@@ -26,10 +26,11 @@ class VenueSettings:
     leverage_default: int = 20
     trigger_delay_ms: int = 10  # from TRIGGERING to the born order reaching the matching engine
     percent_price: bool = True  # demo accepts limit prices far outside the band; production refuses
-    trigger_band: Decimal | None = None  # trigger prices at most this fraction from mark (-4210, -4211)
+    trigger_band: Decimal = ZERO  # trigger prices at most this fraction from mark (-4210, -4211); 0: any
     limit_band: bool = (
         True  # limit of STOP and TAKE_PROFIT inside PERCENT_PRICE around its trigger (-4183, -4184)
     )
+    good_till_cancels: bool = False  # a GTD order that is over ends CANCELED instead of EXPIRED
     countdown_cancels_algo: bool = False
     close_position_ends_when_flat: bool = False  # GTE_GTC orders always do
     algo_orders_max: int = 200

@@ -131,10 +131,11 @@ def income(account: Account, query: Query, now_ms: int) -> list[Row]:
         and row.t_ms >= oldest
         and in_window(row.t_ms, query)
     ]
-    if query.page > 1:
-        first = (query.page - 1) * query.limit
-        return rows[first : first + query.limit]
-    return cut(rows, query, from_start=query.start_ms is not None)
+    skipped = (query.page - 1) * query.limit
+    if query.start_ms is not None:
+        return rows[skipped : skipped + query.limit]
+    end = max(0, len(rows) - skipped)
+    return rows[max(0, end - query.limit) : end]
 
 
 def open_algos(account: Account, symbol: str | None, algo_id: int | None) -> list[AlgoOrder]:

@@ -129,14 +129,8 @@ def symbol_margin(floor: Floor, account: Account, symbol: str, added: Added | No
 def open_interest(
     account: Account, symbol: str, side: PositionSide, added: Added | None
 ) -> tuple[Decimal, Decimal]:
-    bids = asks = ZERO
-    for order in account.open.get(symbol, {}).values():
-        if order.reduce_only or order.position_side is not side:
-            continue
-        if order.side is Side.BUY:
-            bids += order.left * order.price
-        else:
-            asks += order.left * order.price
+    bids = account.binding(symbol, side, Side.BUY)
+    asks = account.binding(symbol, side, Side.SELL)
     if added is not None and added.position_side is side:
         if added.side is Side.BUY:
             bids += added.notional

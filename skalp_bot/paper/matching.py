@@ -8,7 +8,7 @@ from skalp_bot.paper.floor import Floor, Market, add
 from skalp_bot.paper.market import Trade
 from skalp_bot.paper.market_events import publish_trade
 from skalp_bot.paper.money import ZERO, cents
-from skalp_bot.paper.orders import Execution, Expiry, Order, OrderStatus, PositionSide, Side, Stp
+from skalp_bot.paper.orders import Execution, Expiry, Order, OrderStatus, PositionSide, Side, Stp, TimeInForce
 from skalp_bot.paper.user_events import Fill, Why, account_update, order_update, trade_lite
 
 
@@ -33,7 +33,9 @@ def match_level(floor: Floor, market: Market, price: Decimal, taker: Order, now_
             if taker.stp in (Stp.EXPIRE_MAKER, Stp.EXPIRE_BOTH):
                 end(floor, maker, OrderStatus.EXPIRED_IN_MATCH, Expiry.STP, now_ms)
             if taker.stp in (Stp.EXPIRE_TAKER, Stp.EXPIRE_BOTH):
-                end(floor, taker, OrderStatus.EXPIRED_IN_MATCH, Expiry.STP, now_ms)
+                immediate = taker.time_in_force is TimeInForce.IOC
+                why = Expiry.IOC_BY_STP if immediate else Expiry.STP
+                end(floor, taker, OrderStatus.EXPIRED_IN_MATCH, why, now_ms)
                 return
             continue
         qty = min(maker.left, reducible(floor, maker, now_ms), taker.left, reducible(floor, taker, now_ms))
@@ -125,7 +127,9 @@ def book_fill(
     order.cum_quote += quote
     order.updated_ms = now_ms
     order.status = OrderStatus.FILLED if order.filled >= order.qty else OrderStatus.PARTIALLY_FILLED
-    if not order.open:
+    if order.open:
+        account.rebind(order)
+    else:
         account.close(order)
     told = str(trade_id)
     floor.pay(account, asset, realized, "REALIZED_PNL", now_ms, symbol=order.symbol, trade=told)

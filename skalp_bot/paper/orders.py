@@ -237,6 +237,7 @@ class Order:
     cum_quote: Decimal = ZERO
     expiry: Expiry = Expiry.NONE
     ahead: Decimal = ZERO  # displayed quantity of the feed that still stands before this order at its price
+    bound: Decimal = ZERO  # notional of this order that is in the sums of its account
     place: int = 0  # order of arrival at its price
     amends: int = 0
     modify_id: int | None = None

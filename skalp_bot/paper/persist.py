@@ -16,7 +16,7 @@ from skalp_bot.paper.market import Mark
 from skalp_bot.paper.orders import AlgoOrder, AlgoStatus, Order, OrderStatus, OrderType
 
 T = TypeVar("T")
-INDEXES = ("orders", "open", "by_client", "algos", "open_algos", "algo_by_client", "positions")
+INDEXES = ("orders", "open", "by_client", "algos", "open_algos", "algo_by_client", "positions", "sums")
 HISTORIES = ("trades", "income", "amendments")
 
 

@@ -124,10 +124,10 @@ def every_position(floor: Floor, account: Account, symbol: str | None = None) ->
 def margins(floor: Floor, account: Account, position: Position) -> Row:
     bound = symbol_margin(floor, account, position.symbol)
     return {
-        "initialMargin": plain(bound.initial),
-        "maintMargin": plain(bound.maintenance),
-        "positionInitialMargin": plain(bound.position),
-        "openOrderInitialMargin": plain(bound.orders),
+        "initialMargin": eight_or_zero(bound.initial),
+        "maintMargin": eight_or_zero(bound.maintenance),
+        "positionInitialMargin": eight_or_zero(bound.position),
+        "openOrderInitialMargin": eight_or_zero(bound.orders),
     }
 
 
@@ -145,7 +145,7 @@ def v3_position(floor: Floor, account: Account, position: Position) -> Row:
         "positionAmt": plain(position.qty),
         "unrealizedProfit": eight(position.unrealized(mark)),
         "isolatedMargin": "0",
-        "notional": plain(notional),
+        "notional": eight_or_zero(notional),
         "isolatedWallet": "0",
         "initialMargin": bound["initialMargin"],
         "maintMargin": bound["maintMargin"],
@@ -171,11 +171,11 @@ def v2_position(floor: Floor, account: Account, position: Position) -> Row:
         "entryPrice": plain(position.entry),
         "breakEvenPrice": plain(position.break_even.quantize(Decimal("1e-8"))),
         "maxNotional": plain(cap_at(floor.symbols[position.symbol], leverage)),
-        "bidNotional": plain(bids),
-        "askNotional": plain(asks),
+        "bidNotional": eight_or_zero(bids),
+        "askNotional": eight_or_zero(asks),
         "positionSide": position.side,
         "positionAmt": plain(position.qty),
-        "notional": plain(notional),
+        "notional": eight_or_zero(notional),
         "isolatedWallet": "0",
         "updateTime": position.updated_ms,
     }
@@ -192,7 +192,7 @@ def risk_row(floor: Floor, account: Account, position: Position, version: int) -
         "breakEvenPrice": plain(position.break_even.quantize(Decimal("1e-8"))),
         "markPrice": eight(mark),
         "unRealizedProfit": eight(position.unrealized(mark)),
-        "liquidationPrice": price_or_zero(liquidation_price(floor, account, position)),
+        "liquidationPrice": eight_or_zero(liquidation_price(floor, account, position)),
     }
     if version == 2:
         leverage = floor.leverage(account, position.symbol)
@@ -203,26 +203,26 @@ def risk_row(floor: Floor, account: Account, position: Position, version: int) -
             "marginType": "isolated" if isolated else "cross",
             "isolatedMargin": "0.00000000",
             "isAutoAddMargin": "false",
-            "notional": plain(notional),
+            "notional": eight_or_zero(notional),
             "isolatedWallet": "0",
             "updateTime": position.updated_ms,
         }
     bids, asks = account.open_notional(position.symbol)
     return head | {
         "isolatedMargin": "0",
-        "notional": plain(notional),
+        "notional": eight_or_zero(notional),
         "marginAsset": floor.symbols[position.symbol].margin_asset,
         "isolatedWallet": "0",
         **margins(floor, account, position),
         "adl": 1 if position.qty else 0,
-        "bidNotional": plain(bids),
-        "askNotional": plain(asks),
+        "bidNotional": eight_or_zero(bids),
+        "askNotional": eight_or_zero(asks),
         "updateTime": position.updated_ms,
     }
 
 
-def price_or_zero(price: Decimal) -> str:
-    return eight(price) if price else "0"
+def eight_or_zero(amount: Decimal) -> str:
+    return eight(amount) if amount else "0"
 
 
 def symbol_config_row(floor: Floor, account: Account, symbol: str) -> Row:

@@ -76,7 +76,8 @@ def due(floor: Floor, account: Account, kind: str, name: str, now_ms: int) -> No
         case "order":
             order = account.orders.get(int(name))
             if order is not None and order.open:
-                end(floor, order, OrderStatus.EXPIRED, Expiry.NONE, now_ms)
+                over = OrderStatus.CANCELED if floor.settings.good_till_cancels else OrderStatus.EXPIRED
+                end(floor, order, over, Expiry.NONE, now_ms)
         case "algo":
             algo = account.open_algos.get(int(name))
             if algo is not None and algo.status is AlgoStatus.NEW:

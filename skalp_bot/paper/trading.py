@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from skalp_bot.paper.account import Account
+from skalp_bot.paper.book import Half
 from skalp_bot.paper.errors import VenueError
 from skalp_bot.paper.filters import (
     check_client_id,
@@ -109,7 +110,7 @@ def submit(
             raise VenueError(-2022)
         order.qty = min(order.qty, room)
     check_margin(floor, account, market, order)
-    limit = check_crossing(market, order)
+    limit = check_crossing(floor, market, order)
     if dry:
         return
     account.keep(order)
@@ -118,7 +119,7 @@ def submit(
     settle_rest(floor, market, order, now_ms)
 
 
-def check_crossing(market: Market, order: Order) -> Decimal | None:
+def check_crossing(floor: Floor, market: Market, order: Order) -> Decimal | None:
     """Refuse GTX that would take, FOK that would not fill, and a market order without a price in its bound.
 
     Returns the worst price the order may trade at; None is no limit.
@@ -135,15 +136,29 @@ def check_crossing(market: Market, order: Order) -> Decimal | None:
     crosses = best is not None and half.reaches(best, order.price)
     if order.time_in_force is TimeInForce.GTX and crosses:
         raise VenueError(-5022)
-    if order.time_in_force is TimeInForce.FOK:
-        found = ZERO
-        for price in half.from_best():
-            if found >= order.qty or not half.reaches(price, order.price):
-                break
-            found += half.live[price]
-        if found < order.qty:
-            raise VenueError(-5021)
+    if order.time_in_force is TimeInForce.FOK and fillable(floor, half, order) < order.qty:
+        raise VenueError(-5021)
     return order.price
+
+
+def fillable(floor: Floor, half: Half, order: Order) -> Decimal:
+    """How much a taker would get now; a reduce-only maker gives no more than its position then allows."""
+    found = ZERO
+    given: dict[tuple[str, PositionSide], Decimal] = {}
+    for price in half.from_best():
+        if found >= order.qty or not half.reaches(price, order.price):
+            break
+        found += half.free(price)
+        for maker in half.queues.get(price, ()):
+            key = (maker.account_id, maker.position_side)
+            qty = maker.left
+            if maker.reduce_only:
+                account = floor.accounts[maker.account_id]
+                room = room_to_reduce(account, maker.symbol, maker.side, maker.position_side)
+                qty = max(ZERO, min(qty, room - given.get(key, ZERO)))
+            given[key] = given.get(key, ZERO) + qty
+            found += qty
+    return found
 
 
 def market_limit(market: Market, side: Side) -> Decimal | None:
@@ -265,10 +280,12 @@ def amended(floor: Floor, market: Market, order: Order, request: Amend) -> tuple
 def recheck_margin(floor: Floor, account: Account, market: Market, order: Order, wanted: Order) -> None:
     """Check margin as if the old order were not there."""
     asked, order.qty = order.qty, order.filled
+    account.rebind(order)
     try:
         check_margin(floor, account, market, wanted)
     finally:
         order.qty = asked
+        account.rebind(order)
 
 
 def requeue(floor: Floor, market: Market, order: Order, price: Decimal, qty: Decimal, now_ms: int) -> None:
@@ -290,6 +307,7 @@ def requeue(floor: Floor, market: Market, order: Order, price: Decimal, qty: Dec
     )
     account.amendments.append(row)
     order.price, order.qty, order.updated_ms = price, qty, now_ms
+    account.rebind(order)
 
 
 def enforce_reduce_only(floor: Floor, account: Account, symbol: str, now_ms: int) -> None:
@@ -309,6 +327,7 @@ def enforce_reduce_only(floor: Floor, account: Account, symbol: str, now_ms: int
             elif kept < order.left:
                 order.qty = order.filled + kept
                 order.updated_ms = now_ms
+                account.rebind(order)
                 market.half(order.side).refresh(order.price)
                 order_update(floor, order, Execution.AMENDMENT, now_ms)
 

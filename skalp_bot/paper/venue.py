@@ -349,8 +349,8 @@ class Venue:
             case Trade():
                 on_print(floor, market, event, now_ms)
             case Mark():
-                timers.on_mark(floor, market, event, now_ms)
                 publish_mark(floor, market, event, now_ms)
+                timers.on_mark(floor, market, event, now_ms)
             case _:
                 assert_never(event)
         timers.finish_step(floor, now_ms)
@@ -377,3 +377,5 @@ class Venue:
     def _begin(self, now_ms: int) -> None:
         self.now_ms = max(self.now_ms, now_ms)
         timers.run(self.floor, self.now_ms)
+        if self.floor.moved:
+            timers.finish_step(self.floor, self.now_ms)
