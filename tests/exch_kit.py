@@ -92,6 +92,7 @@ class WireVenue:
         self.sockets: dict[str, list[web.WebSocketResponse]] = {}
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self.acknowledges = True
+        self.closed = False  # Sockets are turned away.
         self.next: dict[str, list[Canned]] = {}
         self.usual: dict[str, Callable[[dict[str, str]], Any]] = {
             "GET time": lambda _: {"serverTime": clock.now() // 1_000_000},
@@ -166,6 +167,8 @@ class WireVenue:
         )
 
     async def _converse(self, request: web.Request) -> web.StreamResponse:
+        if self.closed:
+            return web.Response(status=403)
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
         route = request.path.split("/")[1]

@@ -246,6 +246,24 @@ async def test_a_subscription_that_is_refused_or_ignored_is_tried_again() -> Non
 
 
 @awaited
+async def test_no_listen_key_is_ever_told() -> None:
+    async with streaming(speed=10.0) as s:
+        await all_up(s)
+        s.venue.usual["POST listenKey"] = lambda _: {"listenKey": "OPENSESAME"}
+        s.venue.closed = True
+        s.venue.abort("private")
+        await until(lambda: changes(s, Stream.USER) == [True, False])
+        await until(lambda: s.venue.times("POST listenKey") >= 3)
+        s.venue.closed = False
+        await until(lambda: changes(s, Stream.USER) == [True, False, True])
+        await s.venue.say("private", '{"e":"listenKeyExpired","listenKey":"OPENSESAME"')
+        await until(lambda: s.of(DecodeFailed))
+        told = [e.why for e in s.of(StreamChanged)] + [e.why for e in s.of(DecodeFailed)]
+        assert not [why for why in told if "OPENSESAME" in why]
+        assert [why for why in told if "***" in why]
+
+
+@awaited
 async def test_closing_while_streaming_leaves_nothing_behind() -> None:
     async with streaming() as s:
         await all_up(s)

@@ -100,23 +100,28 @@ def book_ticker(row: Row, now: Nanos) -> BookTicker:
     """The hot path: floats at once, garbage and crossed books refused."""
     try:
         bid_text, ask_text = row["b"], row["a"]
+        if type(bid_text) is not str or type(ask_text) is not str:
+            raise DecodeError(f"bookTicker: prices are told as text, got {bid_text!r} and {ask_text!r}")
         bid, ask = float(bid_text), float(ask_text)
         bid_qty, ask_qty = float(row["B"]), float(row["A"])
         if not (0.0 < bid <= ask < PRICE_MAX and 0.0 <= bid_qty < PRICE_MAX and 0.0 <= ask_qty < PRICE_MAX):
             raise DecodeError(
                 f"bookTicker {row['s']}: bid {bid_text} x {row['B']}, ask {ask_text} x {row['A']}"
             )
+        symbol, update_id, at_ms = row["s"], row["u"], row["T"]
+        if type(symbol) is not str or type(update_id) is not int or type(at_ms) is not int:
+            raise DecodeError(f"bookTicker: symbol {symbol!r}, update {update_id!r}, time {at_ms!r}")
         mid = (bid + ask) * 0.5
         return BookTicker(
-            symbol=row["s"],
+            symbol=symbol,
             bid=bid,
             bid_qty=bid_qty,
             ask=ask,
             ask_qty=ask_qty,
             bid_text=bid_text,
             ask_text=ask_text,
-            update_id=row["u"],
-            ts_event=Nanos(row["T"] * MILLISECOND),
+            update_id=update_id,
+            ts_event=Nanos(at_ms * MILLISECOND),
             ts_recv=now,
             mid_low=mid,
             mid_high=mid,

@@ -1,6 +1,7 @@
 """One stream's socket: dialled, believed when it answers, dropped when it goes silent, dialled again."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,13 @@ STEADY_S = 30.0  # A connection that lived this long makes the next loss a first
 ACK_S = 10.0
 LIFE_S = 23.5 * 3600  # The venue ends every connection after a day; we choose the moment.
 
+# A listen key opens the account's stream to whoever reads it: in an address, or in a frame.
+LISTEN_KEY = re.compile(r"""(listenKey["']?\s*[=:]\s*["']?)[^\s"'&]+""")
 LOSSES = (ccxt.BaseError, aiohttp.ClientError, OSError, TimeoutError)
+
+
+def redacted(why: str) -> str:
+    return LISTEN_KEY.sub(r"\1***", why)
 
 
 class DialError(Exception):
@@ -90,7 +97,7 @@ class Socket:
         except DecodeError as error:
             self._spoiled(str(error), now)
         except Exception as error:  # noqa: BLE001  # See above: a frame may fail, the loop may not.
-            self._spoiled(f"{type(error).__name__}: {error}: {frame[:160]}", now)
+            self._spoiled(redacted(f"{type(error).__name__}: {error}: {frame[:160]}"), now)
 
     def drop(self, why: str) -> None:
         self._client.drop(self.url, why)
@@ -123,7 +130,7 @@ class Socket:
         except DialError as error:
             return str(error)
         except LOSSES as error:
-            return f"{type(error).__name__}: {error}"
+            return redacted(f"{type(error).__name__}: {error}")
         return "ended without a reason"
 
     def _subscription(self) -> dict[str, Any] | None:
@@ -135,7 +142,7 @@ class Socket:
         if "id" in row and "result" in row and row.get("error") is None:
             self._tell(up=True, why="subscribed")
         else:
-            self.drop(f"subscription refused: {str(row)[:160]}")
+            self.drop(redacted(f"subscription refused: {str(row)[:160]}"))
 
     def _spoiled(self, why: str, now: Nanos) -> None:
         """Each spoiled account frame is told; of market data one a second, so that a flood drowns nothing."""
