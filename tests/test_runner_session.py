@@ -348,6 +348,23 @@ def test_the_table_shows_who_may_trade_and_what_is_held(tmp_path: Path) -> None:
     played(tmp_path, story)
 
 
+def test_lines_below_the_configured_level_are_left_out() -> None:
+    async def story() -> bytes:
+        reading, writing = os.pipe()
+        log = Log(clock=CLOCK, handle=writing, level="warning")
+        log.say("quiet")
+        log.say("loud", level="error")
+        await log.close()
+        os.close(writing)
+        told = os.read(reading, 65_536)
+        os.close(reading)
+        return told
+
+    told = asyncio.run(story())
+    assert b"loud" in told
+    assert b"quiet" not in told
+
+
 def test_a_reader_that_goes_away_costs_lines_and_nothing_else() -> None:
     async def story() -> Log:
         reading, writing = os.pipe()

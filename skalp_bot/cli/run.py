@@ -85,16 +85,9 @@ def run(  # noqa: PLR0913 -- one parameter an option
 
 
 def start(options: "RunOptions") -> int:
-    """Imported here: ccxt and the core cost most of a second, and no other command needs them.
-
-    What libraries have to say goes to standard error; the daemon writes its own lines.
-    """
-    import sys
-
-    from skalp_bot.obs.log import install
+    """Imported here: ccxt and the core cost most of a second, and no other command needs them."""
     from skalp_bot.runner.run_live_aurora import main
 
-    install(handle=sys.stderr.fileno(), level=options.config.log.level)
     return main(options)
 
 

@@ -59,7 +59,9 @@ class JournalConfig(Section):
 class LogConfig(Section):
     """What is told about each step."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Lines below it are left out; the report and the journal are whole."
+    )
 
 
 class MetricsConfig(Section):

@@ -54,7 +54,7 @@ class Run:
         options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.on_terminal = sys.stdout.isatty() and not options.json_lines
         handle = self._log_handle()
-        self.log = Log(clock=clock, handle=handle)
+        self.log = Log(clock=clock, handle=handle, level=options.config.log.level)
         install(handle=handle, level="warning")  # What libraries say; ours come from steps.
         self.session: Session | None = None
         self.child: PaperChild | None = None

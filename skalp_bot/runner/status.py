@@ -18,6 +18,7 @@ from skalp_bot.ports import Clock
 from skalp_bot.runner.lines import Line, Lines, headed
 
 LINES_WAITING = 10_000
+LEVELS = ("debug", "info", "warning", "error")
 REDRAW_EVERY_S = 0.25
 CLOSE_WAIT_S = 2.0
 
@@ -25,8 +26,9 @@ CLOSE_WAIT_S = 2.0
 class Log:
     """JSON lines to a file descriptor, written off the loop: a blocked reader costs lines, never a trade."""
 
-    def __init__(self, *, clock: Clock, handle: int) -> None:
+    def __init__(self, *, clock: Clock, handle: int, level: str = "info") -> None:
         self.dropped = 0
+        self._quietest = LEVELS.index(level)
         self._clock = clock
         self._handle = handle
         self._lines = Lines()
@@ -51,6 +53,8 @@ class Log:
             await self._clock.sleep(0.01)
 
     def _put(self, line: Line) -> None:
+        if LEVELS.index(line["level"]) < self._quietest:
+            return
         if self._dead or len(self._waiting) >= LINES_WAITING:
             self.dropped += 1
             return
