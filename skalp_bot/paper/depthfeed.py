@@ -70,10 +70,14 @@ class DepthNames:
             },
         )
 
-    def wanted(self, hub: Hub, speed: int) -> bool:
-        return any(hub.wanted(name) for name in self.differences[speed]) or any(
-            hub.wanted(name) for _, name in self.tops[speed]
-        )
+    def wanted(self, hub: Hub) -> tuple[int, ...]:
+        """Name the speeds somebody listens at; 0 is every change at once."""
+        return tuple(speed for speed in (0, *SPEEDS_MS) if any(map(hub.wanted, self.at(speed))))
+
+    def at(self, speed: int) -> tuple[str, ...]:
+        if speed == 0:
+            return (self.now,)
+        return (*self.differences[speed], *(name for _, name in self.tops[speed]))
 
 
 @dataclass(slots=True)
@@ -83,23 +87,36 @@ class DepthFeed:
     hub: Hub
     top_of: TopOf
     names: dict[str, DepthNames] = field(default_factory=dict)
+    wanted: dict[str, tuple[int, ...]] = field(default_factory=dict)  # as of `version`
+    version: int = -1
     windows: dict[int, dict[str, Gathered]] = field(
         default_factory=lambda: {speed: {} for speed in SPEEDS_MS}
     )
 
     def on_update(self, update: Mapping[str, object], bids: Levels, asks: Levels) -> None:
         symbol = str(update["s"])
-        names = self.names.get(symbol) or self.names.setdefault(symbol, DepthNames.of(symbol))
-        if self.hub.wanted(names.now):
-            self.hub.publish(names.now, orjson.dumps(update))
-        for speed in SPEEDS_MS:
-            if not names.wanted(self.hub, speed):
-                self.windows[speed].pop(symbol, None)
+        if self.version != self.hub.version:
+            self.recount()
+        wanted = self.wanted.get(symbol)
+        if wanted is None:
+            names = self.names.get(symbol) or self.names.setdefault(symbol, DepthNames.of(symbol))
+            wanted = self.wanted[symbol] = names.wanted(self.hub)
+        for speed in wanted:
+            if speed == 0:
+                self.hub.publish(self.names[symbol].now, orjson.dumps(update))
                 continue
             gathered = self.windows[speed].get(symbol)
             if gathered is None:
                 gathered = self.windows[speed][symbol] = Gathered(first=update, last=update)
             gathered.take(update, bids, asks)
+
+    def recount(self) -> None:
+        """Somebody came or went: ask anew who listens, and drop what nobody waits for."""
+        self.version = self.hub.version
+        self.wanted = {symbol: names.wanted(self.hub) for symbol, names in self.names.items()}
+        for speed, windows in self.windows.items():
+            for symbol in [symbol for symbol in windows if speed not in self.wanted[symbol]]:
+                del windows[symbol]
 
     def flush(self, speed: int, now_ms: int) -> None:
         gathered, self.windows[speed] = self.windows[speed], {}

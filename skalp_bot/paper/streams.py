@@ -75,6 +75,7 @@ class Hub:
     first_listener: Callable[[str], None] = lambda _stream: None
     listeners: dict[str, dict[Session, None]] = field(default_factory=dict)
     frames_sent: int = 0
+    version: int = 0  # grows with every change of who listens to what
 
     def wanted(self, stream: str) -> bool:
         return stream in self.listeners
@@ -109,6 +110,7 @@ class Hub:
         if not self.delivers(session.route, stream):
             return
         self.listeners.setdefault(stream, {})[session] = None
+        self.version += 1
         self.first_listener(stream)
 
     def delivers(self, route: Route, stream: str) -> bool:
@@ -121,6 +123,7 @@ class Hub:
         sessions = self.listeners.get(stream)
         if sessions and session in sessions:
             del sessions[session]
+            self.version += 1
             if not sessions:
                 del self.listeners[stream]
 
