@@ -457,3 +457,121 @@ def test_weight_and_orders_are_limited_and_told_in_headers(tmp_path: Path) -> No
     assert (banned.status, banned.json["code"]) == (418, -1003)
     assert banned.json["msg"].startswith("Way too many requests; IP banned until ")
     assert shop.get("/fapi/v1/ping").status == 418
+
+
+def leverage(shop: Shop, value: int) -> Reply:
+    return shop.call("POST", "/fapi/v1/leverage", symbol="BTCUSDT", leverage=value)
+
+
+def many(count: int, act: Callable[[], Reply]) -> Reply:
+    return [act() for _ in range(count)][-1]
+
+
+def algo(shop: Shop, **more: object) -> Reply:
+    return shop.call("POST", "/fapi/v1/algoOrder", **(STOP | more))
+
+
+def too_large(shop: Shop) -> Reply:
+    leverage(shop, 125)
+    return shop.call("POST", "/fapi/v1/order", **(LIMIT | {"quantity": "100"}))
+
+
+def too_little_leverage(shop: Shop) -> Reply:
+    leverage(shop, 100)
+    bought(shop, quantity="4")
+    return leverage(shop, 1)
+
+
+def hedged(shop: Shop, **more: object) -> Reply:
+    answer = shop.call("POST", "/fapi/v1/positionSide/dual", dualSidePosition="true")
+    assert answer.json == {"code": 200, "msg": "success"}
+    return shop.call("POST", "/fapi/v1/order", **(MARKET | more))
+
+
+CLOSING = without(STOP, "quantity") | {"closePosition": "true"}
+TRAILING = without(STOP, "triggerPrice") | {"type": "TRAILING_STOP_MARKET"}
+STORIES: list[tuple[str, Spoil, tuple[int, str]]] = [
+    (
+        "200 conditional orders",
+        lambda shop: many(201, lambda: algo(shop)),
+        (-4045, "Reach max stop order limit."),
+    ),
+    (
+        "the symbol's open orders",
+        lambda shop: many(201, lambda: shop.call("POST", "/fapi/v1/order", **LIMIT)),
+        (-2025, "Reach max open order limit."),
+    ),
+    (
+        "position too large for the leverage",
+        too_large,
+        (-2027, "Exceeded the maximum allowable position at current leverage."),
+    ),
+    (
+        "leverage too small for the margin",
+        too_little_leverage,
+        (-2028, "Leverage is smaller than permitted: insufficient margin balance."),
+    ),
+    (
+        "amending into reduce-only",
+        lambda shop: amended(shop, placed(shop), quantity="0.02", reduceOnly="true"),
+        (-5047, "The original order is not a reduce-only order."),
+    ),
+    (
+        "amending an unnamed order",
+        lambda shop: shop.call("PUT", "/fapi/v1/order", **without(LIMIT, "type", "timeInForce")),
+        (-1102, MISSING % "orderid"),
+    ),
+    (
+        "closing with a limit",
+        lambda shop: shop.call(
+            "POST", "/fapi/v1/algoOrder", **(CLOSING | {"type": "STOP", "price": "58000"})
+        ),
+        (-4136, "Target strategy invalid for orderType STOP, closePosition true"),
+    ),
+    (
+        "callback too wide",
+        lambda shop: shop.call("POST", "/fapi/v1/algoOrder", **TRAILING, callbackRate="20"),
+        (-1130, "Data sent for parameter 'callbackRate' is not valid."),
+    ),
+    (
+        "no callback",
+        lambda shop: shop.call("POST", "/fapi/v1/algoOrder", **TRAILING),
+        (-1102, MISSING % "callbackrate"),
+    ),
+    (
+        "activated at once",
+        lambda shop: shop.call(
+            "POST", "/fapi/v1/algoOrder", **TRAILING, callbackRate="1", activatePrice="59000"
+        ),
+        (-2021, "Order would immediately trigger."),
+    ),
+    (
+        "hedge mode without a side",
+        hedged,
+        (-4061, "Order's position side does not match user's setting."),
+    ),
+    (
+        "hedge mode with reduce-only",
+        lambda shop: hedged(shop, positionSide="LONG", reduceOnly="false"),
+        (-1106, NOT_REQUIRED % "reduceonly"),
+    ),
+    (
+        "hedge mode reducing nothing",
+        lambda shop: hedged(shop, positionSide="LONG", side="SELL"),
+        (-2022, "ReduceOnly Order is rejected."),
+    ),
+    (
+        "closing and reducing",
+        lambda shop: shop.call("POST", "/fapi/v1/algoOrder", **CLOSING, reduceOnly="true"),
+        (-1106, NOT_REQUIRED % "reduceonly"),
+    ),
+]
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story[0])
+def test_a_state_of_things_earns_its_own_refusal(
+    tmp_path: Path, story: tuple[str, Spoil, tuple[int, str]]
+) -> None:
+    shop = open_shop(tmp_path, options={"limits": False}, deposit="100000")
+    code, message = story[2]
+    assert story[1](shop).refusal == (400, code, message)
