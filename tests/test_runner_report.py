@@ -2,6 +2,7 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -214,7 +215,8 @@ def test_decisions_count_approvals_and_denials_by_reason() -> None:
     denied = Denied(intent=intent, reason=GateReason.SPREAD, observed=7.1, limit=5.0, checks=())
     fold = seen(report(), *(IntentDenied(denied=denied, target=None, at=Nanos(0)) for _ in range(2)))
     fold.see(step(submit("e1")))
-    assert fold.numbers()["decisions"] == {"approved": 1, "denied": {"SPREAD": 2}}
+    written = json.loads(orjson.dumps(fold.numbers()))
+    assert written["decisions"] == {"approved": 1, "denied": {"SPREAD": 2}}
 
 
 def test_ticks_and_what_they_replaced_are_told_apart() -> None:

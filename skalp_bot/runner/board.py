@@ -89,7 +89,7 @@ class Board:
         line = self.of(denied.intent.symbol)
         line.checks, line.checked_at, line.decided_at = denied.checks, fact.at, fact.at
         line.target = fact.target
-        line.denied[denied.reason] = line.denied.get(denied.reason, 0) + 1
+        line.denied[denied.reason.value] = line.denied.get(denied.reason.value, 0) + 1
         line.decision = (
             f"{denied.intent.role.name} {denied.intent.side} denied: {denied.reason} "
             f"observed {denied.observed:g}, limit {denied.limit:g}"

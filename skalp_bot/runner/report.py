@@ -185,7 +185,7 @@ class Report:
             case SignalSeen():
                 self.signals += 1
             case IntentDenied(denied=denied):
-                self.denied[denied.reason] = self.denied.get(denied.reason, 0) + 1
+                self.denied[denied.reason.value] = self.denied.get(denied.reason.value, 0) + 1
             case OrderOpened() | OrderMoved() | OrderForgotten():
                 self._order(fact)
             case FillBooked() | FlowBooked() | WalletOpened():
