@@ -27,18 +27,23 @@ class SocketOutlet:
     closed: bool = False
     received: Window = field(default_factory=lambda: Window(1000))
 
+    @property
+    def gone(self) -> bool:
+        """Closed by us, or by a client that was killed and whose handler has not run yet."""
+        return self.closed or self.transport.is_closing()
+
     def send(self, data: bytes) -> None:
-        if not self.closed:
+        if not self.gone:
             self.transport.write(data)
 
     def close(self, code: int, reason: str) -> None:
-        if not self.closed:
+        if not self.gone:
             self.transport.write(frame(code.to_bytes(2, "big") + reason.encode(), CLOSE))
             self.closed = True
             self.transport.close()
 
     def backlog(self) -> int:
-        return 0 if self.closed else self.transport.get_write_buffer_size()
+        return 0 if self.gone else self.transport.get_write_buffer_size()
 
 
 @dataclass(slots=True)
