@@ -21,7 +21,7 @@ from skalp_bot.journal.schema import Fingerprint
 from skalp_bot.ports import Clock, JournalError
 
 BATCH = 256
-QUEUE_MAX = 20_000  # Some minutes of the busiest market; a disk this far behind will not catch up.
+QUEUE_MAX = 5_000  # Far more than a disk that will catch up ever owes; some 25 MB.
 CHECKPOINT_EVERY = 2_000  # Rows; bounds how long a restart folds.
 INSERT = "insert into rows(id, kind, seq, ts, body, commands, facts, hash) values(?, ?, ?, ?, ?, ?, ?, ?)"
 
