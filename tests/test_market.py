@@ -55,6 +55,7 @@ def test_a_symbol_nobody_has_seen_is_empty_and_says_so() -> None:
         tick(100.0, 100.0),
         tick(99.0, inf),
         tick(99.0, 101.0, bid_qty=0.0),
+        tick(99.0, 101.0, ask_qty=0.0),
         tick(99.0, 101.0, ask_qty=nan),
         tick(99.0, 101.0, ask_qty=inf),
     ],
@@ -85,8 +86,11 @@ def test_the_last_print_is_kept() -> None:
     assert view.fold(said)
     market = view.of(BTC)
     assert (market.last_price, market.last_qty, market.last_taker) == (100.0, 2.0, Side.SELL)
-    odd = MarketTrade(symbol=BTC, price=nan, qty=2.0, taker=Side.SELL, ts_event=START, ts_recv=START)
-    assert not view.fold(odd)
+    for price, qty in ((nan, 2.0), (0.0, 2.0), (100.0, 0.0), (inf, 2.0), (100.0, nan)):
+        odd = MarketTrade(symbol=BTC, price=price, qty=qty, taker=Side.SELL, ts_event=START, ts_recv=START)
+        assert not view.fold(odd)
+    dust = MarketTrade(symbol=BTC, price=0.5, qty=0.5, taker=Side.BUY, ts_event=START, ts_recv=START)
+    assert view.fold(dust)
 
 
 def test_candles_are_kept_unless_they_hold_nonsense() -> None:
@@ -95,6 +99,7 @@ def test_candles_are_kept_unless_they_hold_nonsense() -> None:
     assert view.fold(good)
     assert view.of(BTC).candles is good
     assert not view.fold(Candles(symbol=BTC, closes=(1.0, nan), highs=(), lows=(), ts_recv=START))
+    assert not view.fold(Candles(symbol=BTC, closes=(1.0, 0.0), highs=(), lows=(), ts_recv=START))
     assert not view.fold(Candles(symbol=BTC, closes=(), highs=(), lows=(), ts_recv=START))
     assert view.of(BTC).candles is good
 
@@ -125,6 +130,22 @@ def test_order_flow_halves_in_its_half_life() -> None:
     start = tick(100.0, 101.0, bid_qty=5.0)
     market = seen(start, tick(100.0, 101.0, bid_qty=9.0), tick(100.0, 101.0, bid_qty=9.0, when=at(1)))
     assert market.flow == pytest.approx(2.0)
+
+
+def test_flow_is_held_against_the_depth_it_met() -> None:
+    quiet = tick(100.0, 101.0, bid_qty=5.0, ask_qty=5.0)
+    market = seen(quiet, tick(100.0, 101.0, bid_qty=9.0, ask_qty=6.0))
+    assert (market.flow, market.depth) == (3.0, 15.0)
+    assert market.flow_imbalance == pytest.approx(0.2)
+    later = seen(
+        quiet,
+        tick(100.0, 101.0, bid_qty=9.0, ask_qty=6.0),
+        tick(100.0, 101.0, bid_qty=9.0, ask_qty=6.0, when=at(1)),
+    )
+    assert later.depth == pytest.approx(15.0 / 2 + 15.0)
+    assert seen(quiet).flow_imbalance == 0.0
+    crash = tick(90.0, 101.0, bid_qty=1.0, ask_qty=1.0)
+    assert seen(tick(100.0, 101.0, bid_qty=50.0), crash).flow_imbalance == -1.0
 
 
 def test_mirroring_the_book_mirrors_the_flow() -> None:
