@@ -275,3 +275,34 @@ def test_a_client_order_id_is_unique_among_open_orders() -> None:
     with refused(-2011):
         bench.venue.cancel(alice, OrderRef(symbol=BTC, client_order_id="x"), bench.now_ms)
     bench.limit(alice, Side.BUY, "99", "1", client_order_id="x")
+
+
+def test_a_print_through_the_price_fills_whatever_was_displayed_ahead() -> None:
+    bench = Bench.opened()
+    alice = bench.account()
+    order = bench.limit(alice, Side.BUY, "99.9", "1")
+    bench.print("99.8", "1", buyer_is_maker=True)
+    assert (order.status, order.avg_price) == (OrderStatus.FILLED, price("99.9"))
+
+
+def test_an_account_update_of_a_fill_lists_the_position_that_changed() -> None:
+    bench = Bench.opened()
+    alice = bench.account()
+    bench.market(alice, Side.BUY, "0.02")
+    body = next(event["a"] for event in bench.user(alice) if event["e"] == "ACCOUNT_UPDATE")
+    assert body["P"] == [
+        {
+            "s": BTC,
+            "pa": "0.02",
+            "ep": "100100",
+            "cr": "0",
+            "up": "-2",
+            "mt": "cross",
+            "iw": "0",
+            "ps": "BOTH",
+            "ma": "USDT",
+            "bep": "100150.05",
+        }
+    ]
+    assert list(body) == ["B", "P", "m"]
+    assert body["B"][0]["bc"] == "0"

@@ -64,6 +64,7 @@ class Chaos:
     refusals: dict[int, int] = field(default_factory=dict)
     fills: int = 0
     acts: int = 0
+    told: dict[str, Decimal] = field(default_factory=dict)  # positions as the user events tell them
     ledger: dict[str, Decimal] = field(default_factory=dict)  # wallets as the user events tell them
 
     def __post_init__(self) -> None:
@@ -243,8 +244,11 @@ class Chaos:
             body: Any = push.payload["a"]
             self.ledger[push.account_id] = D(body["B"][0]["wb"])
             self.fills += body["m"] == "ORDER"
+            for row in body["P"]:
+                self.told[push.account_id] = D(row["pa"])
         for account in self.accounts:
             assert self.ledger[account.id] == account.wallet["USDT"], "events and wallet differ"
+            assert self.told.get(account.id, D(0)) == account.held(SYMBOL), "events and position differ"
 
     def check_book(self) -> None:
         bids, asks = self.market.bids, self.market.asks
