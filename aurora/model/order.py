@@ -93,19 +93,19 @@ ENDED_ON_EXCHANGE = (S.FILLED, S.CANCELED, S.EXPIRED)
 # The rows a reader would not guess carry their reason. The same status again is always allowed.
 NEXT: dict[OrderStatus, tuple[OrderStatus, ...]] = {
     S.PENDING_NEW: (S.UNKNOWN, S.REJECTED, S.NOT_SENT, S.DEAD, *LIVE, *ENDED_ON_EXCHANGE),
-    S.UNKNOWN: (S.REJECTED, S.DEAD, *LIVE, *ENDED_ON_EXCHANGE),
+    S.UNKNOWN: (S.REJECTED, S.NOT_SENT, S.DEAD, *LIVE, *ENDED_ON_EXCHANGE),  # NOT_SENT: told very late.
     S.NEW: (S.PARTIALLY_FILLED, S.TRIGGERED, S.REJECTED, *ENDED_ON_EXCHANGE),  # REJECTED: a trigger refused.
-    S.PARTIALLY_FILLED: ENDED_ON_EXCHANGE,
+    S.PARTIALLY_FILLED: (S.REJECTED, *ENDED_ON_EXCHANGE),  # REJECTED: the rest was refused.
     S.TRIGGERED: (S.REJECTED, *ENDED_ON_EXCHANGE),
     S.FILLED: (),
     S.CANCELED: (S.FILLED,),  # A fill overtook the cancel.
     S.EXPIRED: (S.FILLED,),  # The remainder's expiry was told before the last fill.
     S.REJECTED: (*LIVE, *ENDED_ON_EXCHANGE),  # Said refused, then seen alive: the sighting counts.
-    S.NOT_SENT: (),
+    S.NOT_SENT: (*LIVE, *ENDED_ON_EXCHANGE),  # Held to be unsent, then seen alive: the sighting counts.
     S.DEAD: (*LIVE, *ENDED_ON_EXCHANGE),  # Presumed dead, then seen alive: the sighting counts.
 }
 
-# Late news that says nothing new: an older status told after a newer one is ignored, not an error.
+# Late news that says nothing new: a status told after one of the same or a later rank is no error.
 RANK: dict[OrderStatus, int] = {
     S.PENDING_NEW: 0,
     S.UNKNOWN: 1,
@@ -125,7 +125,7 @@ def follow(current: OrderStatus, told: OrderStatus) -> OrderStatus:
     """The status after being told ``told``; late news keeps ``current``; the impossible raises."""
     if told is current or told in NEXT[current]:
         return told
-    if RANK[told] < RANK[current] or (current.terminal and RANK[told] <= RANK[S.CANCELED]):
+    if RANK[told] <= RANK[current]:
         return current
     raise TransitionError(f"order status {current} was told {told}")
 
