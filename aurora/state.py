@@ -194,6 +194,8 @@ class Soft:
     denials: dict[str, IntentDenied] = field(default_factory=dict)  # The last one of each symbol.
     opinions: dict[str, tuple[float, Nanos]] = field(default_factory=dict)  # Signed Kelly notional, and when.
     weights: dict[str, float] = field(default_factory=dict)  # Last good answer of the optimizer.
+    entries_failed: dict[str, int] = field(default_factory=dict)  # In a row: refused or turned back.
+    entry_after: dict[str, Nanos] = field(default_factory=dict)
     stopping: bool = False
     alerted: dict[str, Nanos] = field(default_factory=dict)
 

@@ -181,6 +181,17 @@ def test_fills_the_stream_never_told_are_fetched_and_protected() -> None:
     assert books_agree(desk)
 
 
+def test_a_refused_entry_is_not_asked_for_again_at_once() -> None:
+    desk = Desk(venue=Venue(refuse={Role.ENTRY: -2019})).open()
+    desk.run(20.0)
+    entries = [key for key in desk.venue.posts if key.client_id.endswith("E")]
+    assert 2 <= len(entries) <= 6
+    assert not desk.engine.state.durable.brackets
+    desk.venue.refuse = {}
+    desk.run(20.0)
+    assert desk.venue.trades
+
+
 def test_partial_fills_are_protected_from_the_first_on() -> None:
     desk = Desk().open()
     desk.venue.hold_fills.append(Role.ENTRY)

@@ -30,6 +30,7 @@ ALREADY_CLOSING_STOP = -4130
 NO_SUCH_ORDER = (-2011, -2013)
 FORCED = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
 UNFILLED_ENDS = (OrderStatus.EXPIRED, OrderStatus.CANCELED, OrderStatus.REJECTED)
+BACKOFF_S_MAX = 60
 INCOME_SETTLES = 5 * SECOND  # A stream may tell a funding payment seconds after the income row exists.
 
 
@@ -116,6 +117,7 @@ def book(turn: Turn, fill: Fill) -> bool:
         return False
     turn.conclude(FillBooked(fill=fill))
     turn.soft.look(fill.symbol).changed_at = turn.now
+    turn.soft.entries_failed.pop(fill.symbol, None)
     bracket = turn.d.brackets.get(fill.symbol)
     if bracket is not None and bracket.phase is not Phase.CLOSED:
         fees = fill.fee if fill.fee_asset == turn.config.quote_asset else Quote(fill.fee * 0)
@@ -213,6 +215,8 @@ def order_refused(turn: Turn, outcome: OrderRefused) -> None:
         unknown_since=None,
         updated_at=turn.now,
     )
+    if order.intent.role is Role.ENTRY:
+        entry_failed(turn, order.intent.symbol, f"{outcome.code} {outcome.why}")
     if order.intent.reduces:
         turn.alert("REDUCTION_REFUSED", order.intent.symbol, f"{outcome.code} {outcome.why}")
     if outcome.code == ALREADY_CLOSING_STOP:
@@ -242,6 +246,16 @@ def order_not_sent(turn: Turn, outcome: OrderNotSent) -> None:
     order = turn.d.blotter.get(outcome.key)
     if order is not None:
         turn.move(order, OrderStatus.NOT_SENT, why=outcome.why, unknown_since=None, updated_at=turn.now)
+        if order.intent.role is Role.ENTRY:
+            entry_failed(turn, order.intent.symbol, outcome.why)
+
+
+def entry_failed(turn: Turn, symbol: str, why: str) -> None:
+    """An entry that cannot be had is not asked for again at once: one second, doubling to a minute."""
+    failed = turn.soft.entries_failed.get(symbol, 0)
+    turn.soft.entries_failed[symbol] = failed + 1
+    turn.soft.entry_after[symbol] = Nanos(turn.now + min(2**failed, BACKOFF_S_MAX) * SECOND)
+    turn.alert("ENTRY_FAILED", symbol, why)
 
 
 def cancel_acked(turn: Turn, outcome: CancelAcked) -> None:

@@ -35,6 +35,8 @@ def on_book(turn: Turn, tick: BookTicker) -> None:
         return
     if turn.now - turn.soft.reviewed_at.get(symbol, NEVER) < REVIEW_AGAIN:
         return
+    if turn.now < turn.soft.entry_after.get(symbol, NEVER):
+        return
     memory = remember(turn, symbol)
     position = turn.d.ledger.position(symbol)
     opinion = turn.strategy.look(symbol, turn.soft.market.of(symbol), position, turn.now, memory)
