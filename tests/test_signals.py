@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from itertools import pairwise
-from math import isclose
+from math import isclose, tanh
 
 import pytest
 from hypothesis import given
@@ -172,6 +172,30 @@ def test_the_scalper_mirrors_a_mirrored_book() -> None:
 def reason(strategy: Skalp, market: SymbolMarket, held: Position = FLAT, now: Nanos = START) -> str:
     seen = strategy.look(BTC, market, held, now, NO_MEMORY)
     return seen.reason if isinstance(seen, Silence) else "SIGNAL"
+
+
+def test_the_odds_are_the_weighted_sum_of_queue_and_flow() -> None:
+    market = book(9.0, 1.0)
+    weighted = skalp(skalp_beta_imbalance=0.5, skalp_beta_flow=0.25)
+    signal = weighted.on_book(BTC, market, FLAT, at(0.01), NO_MEMORY)
+    assert signal is not None
+    assert market.imbalance == pytest.approx(0.8)
+    assert market.flow_imbalance == pytest.approx(0.8), "four more at the bid, four less at the ask, of ten"
+    assert logit(signal.p) == pytest.approx(0.5 * 0.8 + 0.25 * tanh(0.8))
+
+
+def test_flow_against_the_queue_weakens_the_opinion() -> None:
+    view = MarketView()
+    for bid_qty, when in ((30.0, at(0)), (9.0, at(0.001))):
+        view.fold(tick(50_000.0, 50_000.1, bid_qty=bid_qty, ask_qty=1.0, when=when))
+    market = view.of(BTC)
+    assert market.imbalance > 0.0 > market.flow_imbalance
+    weak = skalp(skalp_beta_flow=0.1).on_book(BTC, market, FLAT, at(0.01), NO_MEMORY)
+    assert weak is not None
+    assert logit(weak.p) < 0.4 * 0.8
+    turned = skalp(skalp_beta_flow=5.0).on_book(BTC, market, FLAT, at(0.01), NO_MEMORY)
+    assert turned is not None
+    assert turned.side is Side.SELL
 
 
 def test_the_scalper_says_why_it_is_silent() -> None:
