@@ -54,6 +54,7 @@ class Bench:
         bench = cls(venue)
         bench.book(BIDS, ASKS, snapshot=True)
         bench.mark(mark)
+        bench.drain()
         bench.seen.clear()
         return bench
 

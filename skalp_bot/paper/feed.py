@@ -31,8 +31,12 @@ def on_book(floor: Floor, market: Market, event: BookUpdate, now_ms: int) -> Non
 def on_top(floor: Floor, market: Market, event: BookTop, now_ms: int) -> None:
     bids, asks = market.bids, market.asks
     untouched = not (bids.touched or asks.touched)
-    bids.show_touch(event.bid, event.bid_qty)
-    asks.show_touch(event.ask, event.ask_qty)
+    if event.depth_recorded:
+        bids.show_touch(event.bid, event.bid_qty)
+        asks.show_touch(event.ask, event.ask_qty)
+    else:
+        bids.show_all(((event.bid, event.bid_qty),))
+        asks.show_all(((event.ask, event.ask_qty),))
     if not untouched:
         uncross(floor, market, now_ms)
         return

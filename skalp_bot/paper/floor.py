@@ -52,8 +52,9 @@ class Market:
     asks: Half
     last: Decimal | None = None
     mark: Mark | None = None
-    update_id: int = 0
+    update_id: int = 0  # ids of a market are 0 until it has published something
     depth_id: int = 0  # last update id a depth frame ended with
+    derived: bool = False  # that frame was ours, not a recorded one
     trade_id: int = 0
     agg_id: int = 0
     touch: tuple[Decimal | None, Decimal, Decimal | None, Decimal] = (None, ZERO, None, ZERO)
@@ -125,6 +126,7 @@ class Floor:
     symbols: Mapping[str, SymbolSpec]
     settings: VenueSettings
     ids: Ids
+    opened_ms: int  # market ids that are not recorded count from here, so that a later venue's are larger
     markets: dict[str, Market] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     by_key: dict[str, Account] = field(default_factory=dict)

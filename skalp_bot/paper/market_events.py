@@ -20,6 +20,9 @@ def publish_book(floor: Floor, market: Market, now_ms: int) -> None:
     if not bids and not asks:
         return
     market.book_ms = now_ms
+    market.derived = True
+    if not market.update_id:
+        market.update_id = market.depth_id = floor.opened_ms
     first = market.update_id + 1
     market.update_id = first + len(bids) + len(asks) - 1
     payload: dict[str, object] = {
@@ -76,10 +79,14 @@ def touch_of(market: Market) -> tuple[Decimal | None, Decimal, Decimal | None, D
 
 
 def republish_depth(floor: Floor, market: Market, frame: DepthFrame, now_ms: int) -> None:
-    """Send a recorded depth frame as it was; its ids move only if ours have run ahead of it."""
+    """Send a recorded depth frame as it was; only where its chain was broken by frames of ours its ids move.
+
+    Recorded bookTickers run ahead of depth frames in the same sequence, so they do not matter here.
+    """
     market.bids.changed.clear()
     market.asks.changed.clear()
-    chained = market.depth_id in (0, frame.prev_id) and frame.last_id > market.update_id
+    chained = market.depth_id in (0, frame.prev_id)
+    market.derived = not chained
     first = frame.first_id if chained else market.update_id + 1
     last = frame.last_id if chained else max(frame.last_id, first)
     payload: dict[str, object] = {
@@ -135,7 +142,8 @@ def publish_trade(
     """Send one print as trade and as aggTrade; returns its trade id."""
     spec = market.spec
     recorded = frame if isinstance(frame, TradeFrame) else None
-    market.trade_id = max(market.trade_id + 1, recorded.trade_id if recorded else 0)
+    ours = (market.trade_id or floor.opened_ms // 1000) + 1
+    market.trade_id = ours if recorded is None else max(market.trade_id + 1, recorded.trade_id)
     transact_ms = recorded.transact_ms if recorded else now_ms
     priced = recorded is None or recorded.kind != "NA"
     payload: dict[str, object] = {
@@ -171,7 +179,8 @@ def publish_trade(
 
 
 def publish_agg(floor: Floor, market: Market, trade: dict[str, object], frame: AggFrame | None) -> None:
-    market.agg_id = max(market.agg_id + 1, frame.agg_id if frame else 0)
+    ours = (market.agg_id or floor.opened_ms // 1000) + 1
+    market.agg_id = ours if frame is None else max(market.agg_id + 1, frame.agg_id)
     agg: dict[str, object] = {
         "a": market.agg_id,
         "p": trade["p"],

@@ -37,6 +37,7 @@ def dump(floor: Floor, living: Mapping[str, Living] | None = None) -> dict[str, 
                 "last": None if market.last is None else str(market.last),
                 "mark": None if market.mark is None else plain_value(market.mark),
                 "ids": [market.update_id, market.depth_id, market.trade_id, market.agg_id],
+                "derived": market.derived,
                 "funded_ms": market.funded_ms,
                 "funding": list(market.funding),
             }
@@ -119,6 +120,7 @@ def restore(floor: Floor, state: Mapping[str, Any]) -> None:
         market.last = None if row["last"] is None else Decimal(row["last"])
         market.mark = None if row["mark"] is None else read(Mark, row["mark"])
         market.update_id, market.depth_id, market.trade_id, market.agg_id = row["ids"]
+        market.derived = row["derived"]
         market.funded_ms = row["funded_ms"]
         market.funding.extend(row["funding"])
     for row in state["accounts"]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from skalp_bot.paper.floor import Floor
+from skalp_bot.paper.floor import Floor, Market
 from skalp_bot.paper.market_events import Pairs, texts, touch_of
 from skalp_bot.paper.money import ZERO
 from skalp_bot.paper.orders import Query
@@ -16,7 +16,14 @@ def depth_row(floor: Floor, symbol: str, limit: int, now_ms: int) -> Row:
     market = floor.market(symbol)
     book_ms = market.book_ms or now_ms
     bids, asks = top_rows(floor, symbol, limit)
-    return {"lastUpdateId": market.update_id, "E": now_ms, "T": book_ms, "bids": bids, "asks": asks}
+    return {"lastUpdateId": snapshot_id(floor, market), "E": now_ms, "T": book_ms, "bids": bids, "asks": asks}
+
+
+def snapshot_id(floor: Floor, market: Market) -> int:
+    """Id of the book as it stands: inside the next frame of ours, so that U <= id <= u holds for it."""
+    if not market.update_id:
+        return floor.opened_ms + 1
+    return market.depth_id + 1 if market.derived else max(market.update_id, market.depth_id)
 
 
 def top_rows(floor: Floor, symbol: str, count: int) -> tuple[Pairs, Pairs]:

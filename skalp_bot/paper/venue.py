@@ -45,12 +45,9 @@ class Venue:
         self.symbols = symbols
         self.now_ms = now_ms
         ids = Ids(order=now_ms * 10, algo=2_000_000_000_000_000 + now_ms, tran=now_ms * 10)
-        self.floor = Floor(symbols=symbols, settings=settings, ids=ids)
+        self.floor = Floor(symbols=symbols, settings=settings, ids=ids, opened_ms=now_ms)
         for spec in symbols.values():
             self.floor.add_market(spec)
-            self.floor.markets[spec.symbol].update_id = now_ms * 10
-            self.floor.markets[spec.symbol].trade_id = now_ms
-            self.floor.markets[spec.symbol].agg_id = now_ms
         if state is not None:
             restore(self.floor, state)
 

@@ -1,0 +1,99 @@
+"""Promises about the feed: a recording is republished as it was until a client touches the book."""
+
+from decimal import Decimal
+from typing import Any
+
+from skalp_bot.paper.market import BookTop, BookUpdate, DepthFrame, Trade, TradeFrame
+from skalp_bot.paper.orders import Side
+from tests.venue_kit import BTC, T0, Bench, price
+
+D = Decimal
+
+
+def frame(first: int, last: int, prev: int, bids: tuple[tuple[Decimal, Decimal], ...]) -> BookUpdate:
+    told = DepthFrame(
+        first_id=first,
+        last_id=last,
+        prev_id=prev,
+        transact_ms=T0 - 7,
+        event_ms=T0 - 5,
+        bids=bids,
+        asks=(),
+    )
+    return BookUpdate(symbol=BTC, t_ms=T0, bids=bids, asks=(), frame=told)
+
+
+def top(update_id: int, bid_qty: str, *, depth_recorded: bool = True) -> BookTop:
+    return BookTop(
+        symbol=BTC,
+        t_ms=T0,
+        bid=price("99.9"),
+        bid_qty=D(bid_qty),
+        ask=price("100.1"),
+        ask_qty=D(2),
+        update_id=update_id,
+        transact_ms=T0 - 7,
+        event_ms=T0 - 5,
+        depth_recorded=depth_recorded,
+    )
+
+
+def market_pushes(bench: Bench, event: Any) -> list[dict[str, Any]]:
+    bench.venue.on_market(event, bench.now_ms)
+    return [push.payload for push in bench.drain() if push.account_id is None]
+
+
+def test_recorded_frames_keep_ids_and_times_while_nobody_touches_the_book() -> None:
+    bench = Bench.opened()
+    (depth,) = market_pushes(bench, frame(100, 110, 95, ((price("99.9"), D(4)),)))
+    assert (depth["U"], depth["u"], depth["pu"]) == (100, 110, 95)
+    assert (depth["T"], depth["E"]) == (T0 - 7, T0 - 5)
+    assert depth["b"] == [["99900.00", "4.000"]]
+    (ticker,) = market_pushes(bench, top(130, "5"))
+    assert (ticker["u"], ticker["B"], ticker["E"]) == (130, "5.000", T0 - 5)
+    (depth,) = market_pushes(bench, frame(111, 125, 110, ((price("99.8"), D(1)),)))
+    assert (depth["U"], depth["u"], depth["pu"]) == (111, 125, 110), "a bookTicker ahead breaks no chain"
+    assert bench.venue.depth(BTC, 5, T0)["lastUpdateId"] == 130
+
+
+def test_a_touched_book_is_published_as_it_is_and_the_chain_holds() -> None:
+    bench = Bench.opened()
+    alice = bench.account()
+    market_pushes(bench, frame(100, 110, 95, ((price("99.9"), D(4)),)))
+    order = bench.limit(alice, Side.BUY, "100.0", "1")
+    own = next(push.payload for push in bench.drain() if push.event == "depthUpdate")
+    assert own["pu"] == 110
+    pushed = market_pushes(bench, frame(111, 125, 110, ((price("99.9"), D(7)),)))
+    assert [p["e"] for p in pushed] == ["depthUpdate"]
+    assert pushed[0]["pu"] == own["u"]
+    assert order.open
+
+
+def test_a_recorded_print_keeps_its_id_and_kind() -> None:
+    bench = Bench.opened()
+    told = TradeFrame(trade_id=5_000_000_000, transact_ms=T0 - 7, event_ms=T0 - 5, kind="MARKET")
+    event = Trade(symbol=BTC, t_ms=T0, price=price("100"), qty=D(1), buyer_is_maker=True, frame=told)
+    trade, agg = market_pushes(bench, event)
+    assert (trade["t"], trade["T"], trade["E"]) == (5_000_000_000, T0 - 7, T0 - 5)
+    assert (agg["f"], agg["l"]) == (5_000_000_000, 5_000_000_000)
+
+
+def test_a_recording_of_touches_alone_knows_two_levels() -> None:
+    bench = Bench.opened()
+    pushed = market_pushes(bench, top(130, "5", depth_recorded=False))
+    assert {push["e"] for push in pushed} == {"bookTicker", "depthUpdate"}
+    assert [len(side) for side in bench.venue.top(BTC, 9)] == [1, 1]
+
+
+def test_a_snapshot_of_depth_fits_between_the_frames_of_the_stream() -> None:
+    bench = Bench.opened()
+    known = bench.venue.depth(BTC, 5, T0)["lastUpdateId"]
+    for qty in ("1", "2", "3"):
+        bench.book(bids=(("99.9", f"{qty}.5"),))
+        (depth,) = [push.payload for push in bench.drain() if push.event == "depthUpdate"]
+        first, last = depth["U"], depth["u"]
+        assert isinstance(first, int)
+        assert isinstance(last, int)
+        assert first <= known <= last
+        known = bench.venue.depth(BTC, 5, T0)["lastUpdateId"]
+        assert known > last
