@@ -25,7 +25,9 @@ def rules() -> list[dict[str, object]]:
 )
 @pytest.mark.parametrize("words", ["check config prometheus.yaml", "test rules rules_test.yaml"])
 def test_promtool_accepts_the_config_and_proves_the_rules(words: str) -> None:
-    done = subprocess.run([str(TOOL), *words.split()], cwd=FOLDER, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [str(TOOL), *words.split()], cwd=FOLDER, check=False, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

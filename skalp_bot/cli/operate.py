@@ -10,6 +10,21 @@ from skalp_bot.cli.options import Json, StateDir
 Reason = Annotated[str, typer.Option("--reason", metavar="R", help="Kept in the journal.")]
 Why = Annotated[str, typer.Option("--reason", metavar="R", help="Kept in the journal.", show_default=False)]
 HaltId = Annotated[str, typer.Argument(metavar="HALT_ID", help="As the halt printed it.", show_default=False)]
+Standalone = Annotated[
+    bool,
+    typer.Option(
+        "--standalone",
+        help="Without the daemon, its lock or its journal: over REST; the next start is HALTED.",
+    ),
+]
+ProfileOption = Annotated[
+    Path | None,
+    typer.Option("--profile", metavar="P", help="With --standalone, where no run left its venue."),
+]
+Exchange = Annotated[
+    Path | None,
+    typer.Option("--exchange", metavar="READY.json", help="With --standalone and --profile, on venue paper."),
+]
 
 HELP = {
     "pause": "No new entries; positions and their protection go on.",
@@ -36,7 +51,22 @@ def pause(*, reason: Reason = "", state_dir: StateDir = None, as_json: Json = Fa
     act("pause", state_dir, reason=reason, as_json=as_json)
 
 
-def cancel(*, reason: Reason = "", state_dir: StateDir = None, as_json: Json = False) -> None:
+def cancel(
+    *,
+    reason: Reason = "",
+    state_dir: StateDir = None,
+    standalone: Standalone = False,
+    profile: ProfileOption = None,
+    exchange: Exchange = None,
+    as_json: Json = False,
+) -> None:
+    if standalone:
+        from skalp_bot.cli.standalone import cancel_alone
+
+        cancel_alone(state_dir, profile, exchange, reason=reason, as_json=as_json)
+        return
+    if profile is not None or exchange is not None:
+        raise typer.BadParameter("--profile and --exchange go with --standalone: add it, or leave them out")
     act("cancel", state_dir, reason=reason, as_json=as_json)
 
 

@@ -1,4 +1,4 @@
-"""Asks one page and says by its exit code whether the answer was 200: a health check where there is no curl."""
+"""Asks one page and tells by its exit code whether it answered 200: a health check without curl."""
 
 import sys
 import urllib.error

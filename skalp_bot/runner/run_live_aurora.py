@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -16,10 +18,12 @@ from aurora.model.control import TradingState
 from aurora.model.numbers import SECOND
 from skalp_bot.clock import SystemClock
 from skalp_bot.config import RunOptions, Venue
+from skalp_bot.config.secret import API_KEY, API_SECRET
 from skalp_bot.obs.log import install
 from skalp_bot.obs.redact import redacted
 from skalp_bot.ports import Clock, JournalError, VenueError
 from skalp_bot.runner.connect import exchange_of
+from skalp_bot.runner.directions import leave_directions
 from skalp_bot.runner.inbox import Inbox
 from skalp_bot.runner.marks import Marks
 from skalp_bot.runner.recovery import Recovered, recover
@@ -27,6 +31,7 @@ from skalp_bot.runner.report import Opening, Report, write_report
 from skalp_bot.runner.session import NotReadyError, Parts, Session
 from skalp_bot.runner.status import Log, Screen, opening_words
 from skalp_bot.runner.venue import Access, PaperChild, access_of, keyed
+from skalp_bot.runner.watchdog import Rescue, Watchdog
 
 OK, FAILED, USAGE, REFUSED, BROKEN = 0, 1, 2, 3, 4
 LOG_FILE = "log.jsonl"
@@ -87,6 +92,7 @@ class Run:
         access = await self._access()
         self._refuse_on_live(access)
         self.recovered = recover(self.options, access, self.clock)
+        leave_directions(self.options)
         inbox = Inbox(clock=self.clock, alert=self._alert)
         exchange = exchange_of(access, self.options.config.aurora, emit=inbox.put, clock=self.clock)
         parts = Parts(access=access, recovered=self.recovered, inbox=inbox, exchange=exchange)
@@ -95,7 +101,8 @@ class Run:
                 session = self.session = Session(
                     options=self.options, parts=parts, clock=self.clock, log=self.log, tasks=tasks
                 )
-                self.code = await self._live(session, tasks)
+                with self._watched(session, access):
+                    self.code = await self._live(session, tasks)
                 self.ended = self.clock.now()
                 let_go()
         except* Ended:
@@ -126,6 +133,21 @@ class Run:
             self.log.say("not_shown", level="error", what=doubt)
         await session.durable()
         return FAILED if doubts else OK
+
+    @contextlib.contextmanager
+    def _watched(self, session: Session, access: Access) -> Iterator[None]:
+        state_dir = self.options.state_dir
+        watchdog = Watchdog(
+            clock=self.clock,
+            beat_at=lambda: session.pulse.beat_at,
+            state_dir=state_dir,
+            rescue=rescue_of(access, state_dir),
+        )
+        watchdog.start()
+        try:
+            yield
+        finally:
+            watchdog.stop()
 
     async def _access(self) -> Access:
         options = self.options
@@ -223,6 +245,14 @@ class Run:
             return
         for line in words:
             self.log.say("hello", message=line)
+
+
+def rescue_of(access: Access, state_dir: Path) -> Rescue:
+    """How to cancel from outside; the paper exchange's keys are in its ready file."""
+    words = [sys.executable, "-m", "skalp_bot", "cancel", "--standalone", "--json"]
+    words += ["--state-dir", str(state_dir), "--reason"]
+    keys = {API_KEY: access.api_key.reveal(), API_SECRET: access.api_secret.reveal()}
+    return Rescue(words=words, environ=os.environ | ({} if access.venue is Venue.PAPER else keys))
 
 
 def nothing_seen(quote_asset: str) -> Report:
