@@ -178,7 +178,8 @@ def comes_back(stack: Stack) -> dict[str, object]:
 
     back_s = stack.until("a new process answers", anew, BACK_S)
     ready_s = stack.until("it is ready: streams up, books agreed", lambda: stack.ask("skalp_ready") == 1, 60)
-    stack.until("it trades again", lambda: (stack.ask(FILLS) or 0) > 0, 120)
+    before = stack.value(FILLS)
+    stack.until("it trades again", lambda: (stack.ask(FILLS) or 0) > before, 120)
     if stack.inspect("daemon", "{{.RestartCount}}") != "1":
         raise BrokenError(f"one restart was expected, found {stack.inspect('daemon', '{{.RestartCount}}')}")
     return {"back_s": round(back_s, 1), "ready_s": round(back_s + ready_s, 1)}

@@ -41,6 +41,7 @@ class Watchdog:
         rescue: Rescue,
         end: Callable[[int], object] = os._exit,
     ) -> None:
+        self.rescue_wait_s = RESCUE_WAIT_S
         self._clock = clock
         self._beat_at = beat_at
         self._state_dir = state_dir
@@ -60,6 +61,10 @@ class Watchdog:
     def stop(self) -> None:
         """From now on a silent loop is nobody's business."""
         self._over.set()
+
+    def wait(self, seconds: float) -> None:
+        """Until its thread is over."""
+        self._thread.join(seconds)
 
     def reason(self) -> str:
         """Why the process must end; empty while it need not. A process that was stopped is excused."""
@@ -99,7 +104,7 @@ class Watchdog:
                     stderr=log,
                     start_new_session=True,
                 )
-            process.wait(RESCUE_WAIT_S)
+            process.wait(self.rescue_wait_s)
         except (OSError, subprocess.TimeoutExpired):
             pass  # A full disk, or a venue that does not answer: the end does not wait for them.
         finally:
