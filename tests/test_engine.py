@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from aurora.model.bracket import Phase
+from aurora.model.commands import RequestSnapshot, SubmitOrder
 from aurora.model.control import Control, TradingState, Verb
 from aurora.model.facts import FillBooked, IntentDenied, ProtectionGap, RoundTripClosed
 from aurora.model.order import OrderStatus, Role, Side
@@ -156,6 +157,22 @@ def test_a_stop_cancelled_by_hand_is_replaced() -> None:
     desk.run(11.0)
     assert roles(desk) == [Role.BACKSTOP, Role.STOP]
     assert phase(desk) is Phase.GUARDED
+
+
+def test_one_listing_without_both_stops_is_enough_to_call_a_position_naked() -> None:
+    desk = Desk().open()
+    desk.enter()
+    desk.run(1.0)
+    for key in list(desk.venue.resting):
+        desk.venue.resting.pop(key)
+        desk.venue.seen[key] = OrderStatus.CANCELED
+    ask = RequestSnapshot(
+        symbol=None, positions=True, orders=False, algo_orders=True, balances=False, why="first look"
+    )
+    step = desk.engine.step(desk.snapshot(ask))
+    sent = [c.approved.intent.role for c in step.commands if isinstance(c, SubmitOrder)]
+    assert sorted(sent) == [Role.BACKSTOP, Role.STOP]
+    assert phase(desk) is Phase.NAKED
 
 
 def test_an_entry_with_unknown_outcome_blocks_new_entries_until_it_is_found() -> None:

@@ -84,13 +84,14 @@ def list_namespace(
     turn: Turn, look: AccountSnapshot, namespace: Namespace, views: tuple[OrderView, ...]
 ) -> None:
     shown = {view.client_id: view for view in views}
-    for order in turn.d.blotter.open_orders(look.symbol):
-        if order.key.namespace is not namespace:
-            continue
+    resting = [order for order in turn.d.blotter.open_orders(look.symbol) if order.key.namespace is namespace]
+    # Asked once: the first stop found missing is a change, and must not excuse the second.
+    calm = {order.intent.symbol: quiet(turn, order.intent.symbol, look) for order in resting}
+    for order in resting:
         view = shown.get(order.key.client_id)
         if view is not None:
             is_listed(turn, order, view)
-        elif quiet(turn, order.intent.symbol, look) and order.updated_at < look.requested_at:
+        elif calm[order.intent.symbol] and order.updated_at < look.requested_at:
             not_listed(turn, order)
     for view in views:
         if turn.own(view.client_id):
