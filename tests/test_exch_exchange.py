@@ -188,6 +188,7 @@ async def test_a_snapshot_with_one_part_missing_is_no_snapshot() -> None:
         s.venue.next["GET openAlgoOrders"] = [error(-1000, 500)]
         await s.exchange.execute(EVERYTHING)
         assert "openAlgoOrders" in s.last(RequestFailed).why
+        assert s.last(RequestFailed).subject == ""  # A look at everything is about no symbol.
         assert not s.of(AccountSnapshot)
 
 

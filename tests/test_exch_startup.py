@@ -2,7 +2,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from aurora.model.account import AccountSnapshot
 from aurora.model.commands import RequestSnapshot
@@ -13,6 +12,7 @@ from skalp_bot.exch.exchange import BinanceExchange
 from skalp_bot.exch.settings import ExchangeSettings, Secret, Venue
 from skalp_bot.ports import VenueError
 from tests.exch_kit import BITCOIN, STOP_SELL, Canned, Scene, awaited, error, scene, settings, submit
+from tests.tls_kit import NoNetwork
 
 POSITION = {"symbol": "BTCUSDT", "positionAmt": "0.5", "entryPrice": "60000", "updateTime": 1}
 
@@ -153,20 +153,6 @@ async def test_a_clock_that_is_minutes_off_is_refused_with_the_fix() -> None:
         s.venue.usual["GET time"] = lambda _: {"serverTime": 1_000_000_000_000}
         with pytest.raises(VenueError, match="timedatectl"):
             await s.exchange.connect_fast()
-
-
-class NoNetwork(AbstractResolver):
-    """DNS of a machine without a network."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
-        self.asked.append(host)
-        raise OSError("Temporary failure in name resolution")
-
-    async def close(self) -> None:
-        pass
 
 
 @pytest.mark.serial

@@ -84,6 +84,20 @@ class DemoResolver(AbstractResolver):
         pass
 
 
+class NoNetwork(AbstractResolver):
+    """DNS of a machine without a network."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        self.asked.append(host)
+        raise OSError("Temporary failure in name resolution")
+
+    async def close(self) -> None:
+        pass
+
+
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:

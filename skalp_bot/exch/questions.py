@@ -68,7 +68,7 @@ class Questions:
         found = {name: task.result() for name, task in asked.items()}
         for failure in found.values():
             if isinstance(failure, Failure):
-                return self._failed("RequestSnapshot", command.symbol or "account", failure.why)
+                return self._failed("RequestSnapshot", command.symbol or "", failure.why)
         return AccountSnapshot(
             symbol=command.symbol,
             positions=found["positions"],
@@ -96,7 +96,7 @@ class Questions:
         try:
             flows = [flow async for page in self._income_pages(command.since) for flow in page]
         except (AskError, DecodeError) as error:
-            return self._failed("RequestIncome", "income", str(error))
+            return self._failed("RequestIncome", "", str(error))
         return IncomeListed(
             flows=tuple(sorted(flows, key=lambda flow: flow.ts_event)),
             since=command.since,
