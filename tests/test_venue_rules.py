@@ -298,3 +298,18 @@ def test_income_pages_count_from_the_newest_without_a_start() -> None:
     assert [row["income"] for row in second] == ["2.00000000", "3.00000000"]
     oldest = bench.venue.income(alice, Query(limit=2, start_ms=T0), bench.now_ms)
     assert [row["income"] for row in oldest] == ["1000000.00000000", "1.00000000"]
+
+
+def test_orders_that_ended_long_ago_are_forgotten_and_free_their_ids() -> None:
+    bench = Bench.opened()
+    alice = bench.account()
+    gone = bench.limit(alice, Side.BUY, "99", "1", client_order_id="gone")
+    kept = bench.limit(alice, Side.BUY, "100.1", "1", client_order_id="kept")
+    bench.venue.cancel(alice, OrderRef(symbol=BTC, client_order_id="gone"), bench.now_ms)
+    bench.wait(3 * 86_400_000 + 1)
+    with refused(-2013):
+        bench.venue.order(alice, OrderRef(symbol=BTC, order_id=gone.order_id), bench.now_ms)
+    assert list(alice.orders) == [kept.order_id]
+    assert list(alice.by_client) == [(BTC, "kept")]
+    bench.wait(90 * 86_400_000)
+    assert not alice.orders

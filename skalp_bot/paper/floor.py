@@ -135,6 +135,7 @@ class Floor:
     pushes: list[Push] = field(default_factory=list)
     firing: list[tuple[int, int, str]] = field(default_factory=list)  # heap: ms, algo id, account
     deadlines: list[tuple[int, str, str, str]] = field(default_factory=list)  # heap: ms, kind, account, name
+    forget_ms: int = 0  # when orders that ended long ago are next forgotten
     held: dict[str, None] = field(default_factory=dict)  # symbols somebody has a position in
     printed: list[tuple[str, Decimal]] = field(default_factory=list)  # prints conditional orders must look at
     moved: dict[str, None] = field(default_factory=dict)  # symbols whose book has something to publish

@@ -14,6 +14,8 @@ from skalp_bot.paper.orders import AlgoStatus, Expiry, OrderStatus, WorkingType
 from skalp_bot.paper.trading import cancel_all, enforce_reduce_only
 from skalp_bot.paper.user_events import Why, account_update, listen_key_expired
 
+FORGET_EVERY_MS = 3_600_000
+
 
 def run(floor: Floor, now_ms: int) -> None:
     """Do everything that is due, in the order of its time."""
@@ -29,6 +31,10 @@ def run(floor: Floor, now_ms: int) -> None:
         settle(floor, now_ms)
     for symbol in list(floor.held):
         pay_funding(floor, floor.markets[symbol], now_ms)
+    if now_ms >= floor.forget_ms:
+        floor.forget_ms = now_ms + FORGET_EVERY_MS
+        for account in floor.accounts.values():
+            forget(floor, account, now_ms)
 
 
 def settle(floor: Floor, now_ms: int) -> None:
@@ -48,6 +54,21 @@ def settle(floor: Floor, now_ms: int) -> None:
             expire_unneeded(floor, account, symbol, now_ms)
             if any(position.qty for position in account.positions_of(symbol)):
                 floor.held[symbol] = None
+
+
+def forget(floor: Floor, account: Account, now_ms: int) -> None:
+    """Drop orders no query may find any more: memory follows what is kept, not what ever was."""
+    unfilled_ms, kept_ms = floor.settings.unfilled_kept_ms, floor.settings.orders_kept_ms
+    for order in [o for o in account.orders.values() if not o.open]:
+        if now_ms - order.updated_ms > (kept_ms if order.filled else unfilled_ms):
+            del account.orders[order.order_id]
+            if account.by_client.get((order.symbol, order.client_order_id)) == order.order_id:
+                del account.by_client[order.symbol, order.client_order_id]
+    for algo in [a for a in account.algos.values() if a.algo_id not in account.open_algos]:
+        if now_ms - algo.updated_ms > kept_ms:
+            del account.algos[algo.algo_id]
+            if account.algo_by_client.get(algo.client_algo_id) == algo.algo_id:
+                del account.algo_by_client[algo.client_algo_id]
 
 
 def finish_step(floor: Floor, now_ms: int) -> None:
