@@ -97,3 +97,16 @@ def test_a_snapshot_of_depth_fits_between_the_frames_of_the_stream() -> None:
         assert first <= known <= last
         known = bench.venue.depth(BTC, 5, T0)["lastUpdateId"]
         assert known > last
+
+
+def test_depth_nobody_hears_is_not_made_and_breaks_no_chain() -> None:
+    bench = Bench.opened()
+    heard: list[str] = []
+    bench.venue.hear_depth(lambda symbol: symbol in heard)
+    bench.book(bids=(("99.9", "1"),))
+    assert [push.event for push in bench.drain()] == ["bookTicker"]
+    known = bench.venue.depth(BTC, 5, T0)["lastUpdateId"]
+    heard.append(BTC)
+    bench.book(bids=(("99.9", "2"),))
+    (depth,) = [push.payload for push in bench.drain() if push.event == "depthUpdate"]
+    assert depth["U"] == known

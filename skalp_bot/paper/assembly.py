@@ -92,11 +92,13 @@ def assemble(
     desk.fee_burn.update(state.get("fee_burn", {}))
     hub = Hub(lenient=options.lenient)
     desk.close_key = hub.drop_key
+    feeds = Feeds.make(hub, desk.board, venue.top)
+    venue.hear_depth(feeds.depth.listened)
     exchange = Exchange(
         desk=desk,
         source=source,
         hub=hub,
-        feeds=Feeds.make(hub, desk.board, venue.top),
+        feeds=feeds,
         catalogue=CATALOGUE,
         identity=identity.row(),
         keeper=keeper,

@@ -95,13 +95,7 @@ class DepthFeed:
 
     def on_update(self, update: Mapping[str, object], bids: Levels, asks: Levels) -> None:
         symbol = str(update["s"])
-        if self.version != self.hub.version:
-            self.recount()
-        wanted = self.wanted.get(symbol)
-        if wanted is None:
-            names = self.names.get(symbol) or self.names.setdefault(symbol, DepthNames.of(symbol))
-            wanted = self.wanted[symbol] = names.wanted(self.hub)
-        for speed in wanted:
+        for speed in self.speeds(symbol):
             if speed == 0:
                 self.hub.publish(self.names[symbol].now, orjson.dumps(update))
                 continue
@@ -109,6 +103,19 @@ class DepthFeed:
             if gathered is None:
                 gathered = self.windows[speed][symbol] = Gathered(first=update, last=update)
             gathered.take(update, bids, asks)
+
+    def listened(self, symbol: str) -> bool:
+        """Say whether anybody listens to any depth stream of a symbol."""
+        return bool(self.speeds(symbol))
+
+    def speeds(self, symbol: str) -> tuple[int, ...]:
+        if self.version != self.hub.version:
+            self.recount()
+        wanted = self.wanted.get(symbol)
+        if wanted is None:
+            names = self.names.get(symbol) or self.names.setdefault(symbol, DepthNames.of(symbol))
+            wanted = self.wanted[symbol] = names.wanted(self.hub)
+        return wanted
 
     def recount(self) -> None:
         """Somebody came or went: ask anew who listens, and drop what nobody waits for."""

@@ -1,7 +1,7 @@
 """All the venue holds at one instant: markets, accounts, counters, and what happened since the last drain."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -135,6 +135,7 @@ class Floor:
     pushes: list[Push] = field(default_factory=list)
     firing: list[tuple[int, int, str]] = field(default_factory=list)  # heap: ms, algo id, account
     deadlines: list[tuple[int, str, str, str]] = field(default_factory=list)  # heap: ms, kind, account, name
+    depth_wanted: Callable[[str], bool] | None = None  # whether anybody hears depth of a symbol; None: all do
     forget_ms: int = 0  # when orders that ended long ago are next forgotten
     held: dict[str, None] = field(default_factory=dict)  # symbols somebody has a position in
     printed: list[tuple[str, Decimal]] = field(default_factory=list)  # prints conditional orders must look at

@@ -25,23 +25,24 @@ def publish_book(floor: Floor, market: Market, now_ms: int) -> None:
         market.update_id = market.depth_id = floor.opened_ms
     first = market.update_id + 1
     market.update_id = first + len(bids) + len(asks) - 1
-    payload: dict[str, object] = {
-        "e": "depthUpdate",
-        "E": now_ms,
-        "T": now_ms,
-        "s": market.spec.symbol,
-        "ps": market.spec.pair,
-        "U": first,
-        "u": market.update_id,
-        "pu": market.depth_id,
-        "b": texts(market, list(bids.items())),
-        "a": texts(market, list(asks.items())),
-        "st": 1,
-    }
+    if floor.depth_wanted is None or floor.depth_wanted(market.spec.symbol):
+        payload: dict[str, object] = {
+            "e": "depthUpdate",
+            "E": now_ms,
+            "T": now_ms,
+            "s": market.spec.symbol,
+            "ps": market.spec.pair,
+            "U": first,
+            "u": market.update_id,
+            "pu": market.depth_id,
+            "b": texts(market, list(bids.items())),
+            "a": texts(market, list(asks.items())),
+            "st": 1,
+        }
+        floor.pushes.append(Push(event="depthUpdate", payload=payload, symbol=market.spec.symbol))
     market.depth_id = market.update_id
     bids.clear()
     asks.clear()
-    floor.pushes.append(Push(event="depthUpdate", payload=payload, symbol=market.spec.symbol))
     publish_touch(floor, market, now_ms)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, assert_never
 
@@ -366,6 +366,10 @@ class Venue:
         """Take everything that happened since the last call, in order."""
         pushes, self.floor.pushes = self.floor.pushes, []
         return pushes
+
+    def hear_depth(self, wanted: Callable[[str], bool]) -> None:
+        """Ask before making a depth frame whether anybody listens; ids advance all the same."""
+        self.floor.depth_wanted = wanted
 
     def snapshot(self) -> dict[str, Any]:
         """Give accounts, orders, counters and prices as JSON-able values; hand back as `state`."""
