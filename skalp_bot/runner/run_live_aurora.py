@@ -29,7 +29,7 @@ from skalp_bot.runner.marks import Marks
 from skalp_bot.runner.recovery import Recovered, recover
 from skalp_bot.runner.report import Opening, Report, write_report
 from skalp_bot.runner.session import NotReadyError, Parts, Session
-from skalp_bot.runner.status import Log, Screen, opening_words
+from skalp_bot.runner.status import Log, Screen, closing_words, opening_words
 from skalp_bot.runner.venue import Access, PaperChild, access_of, keyed
 from skalp_bot.runner.watchdog import Rescue, Watchdog
 
@@ -85,6 +85,8 @@ class Run:
         await self._close()
         self._report(code)
         self.log.say("ended", exit_code=code)
+        if self.on_terminal:
+            print("\n".join(closing_words(self.numbers(code))))  # noqa: T201  # For the person.
         await self.log.close()
         return code
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+from rich.box import SIMPLE
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -118,33 +119,38 @@ STATE_COLOURS = {"ACTIVE": "green", "REDUCING": "yellow", "HALTED": "red"}
 
 def drawn(view: dict[str, Any]) -> Group:
     """The status as people see it: who may trade, what is held, what was decided last and why."""
-    trading = view["trading"]
+    trading, counters = view["trading"], view["counters"]
     head = Text.assemble(
         (trading["state"], f"bold {STATE_COLOURS.get(trading['state'], 'white')}"),
         f" {trading['halt_id']} {trading['reason']}".rstrip(),
-        f"  |  {view['venue']} {view['strategy']}, {'ready' if view['ready'] else 'starting'}",
-        f"  |  equity {view['equity']} {view['quote_asset']}",
-        f"  |  realised {view['realized']}, fees {view['fees']}",
-        f"  |  {view['counters']['fills']} fills, {view['counters']['round_trips']} round trips",
+        f"  {view['venue']} {view['strategy']}, {'ready' if view['ready'] else 'starting'}",
     )
-    table = Table(expand=True)
-    for name in ("symbol", "bid / ask", "position", "entry", "stop", "PnL", "phase", "last decision"):
-        table.add_column(name, no_wrap=name != "last decision")
+    equity = view["equity"]
+    money = Text(
+        f"equity {'?' if equity is None else format(equity, '.2f')} {view['quote_asset']}"
+        f"  realised {view['realized']}  fees {view['fees']}"
+        f"  {counters['fills']} fills  {counters['round_trips']} round trips"
+    )
+    table = Table(expand=True, box=SIMPLE, pad_edge=False)
+    for name in ("symbol", "mid", "position", "entry", "stop", "PnL", "phase"):
+        table.add_column(name, no_wrap=True)
     for row in view["symbols"]:
         held, bracket = row["position"], row["bracket"]
-        listed = "" if bracket is None else (" listed" if bracket["stop_listed"] else " NOT LISTED")
+        mark = "" if bracket is None else (" ok" if bracket["stop_listed"] else " NOT LISTED")
         table.add_row(
             row["symbol"],
-            f"{row['bid']:g} / {row['ask']:g}",
+            f"{(row['bid'] + row['ask']) / 2:.7g}",
             held["qty"] if held else "flat",
-            held["entry"] if held else "",
-            f"{bracket['stop']}{listed}" if bracket else "",
+            held["entry"][:9] if held else "",
+            f"{bracket['stop']}{mark}" if bracket else "",
             f"{held['unrealized']:+.2f}" if held else "",
             bracket["phase"] if bracket else "",
-            row["last_decision"],
         )
-    tail = Text("\n".join(alert["message"] for alert in view["alerts"][-3:]), style="yellow")
-    return Group(head, table, tail)
+    decisions = [
+        Text.assemble((f"{row['symbol']} ", "bold"), row["last_decision"]) for row in view["symbols"]
+    ]
+    alerts = Text("\n".join(alert["message"] for alert in view["alerts"][-3:]), style="yellow")
+    return Group(head, money, table, *decisions, alerts)
 
 
 def opening_words(
@@ -157,4 +163,19 @@ def opening_words(
         f"Log: {log}",
         f"Look:  skalp-bot status --state-dir {state_dir}   (positions, orders, gates, why-not, ledger)",
         f"Stop:  Ctrl-C leaves positions protected; skalp-bot flatten --state-dir {state_dir} closes them.",
+    )
+
+
+def closing_words(numbers: dict[str, Any]) -> tuple[str, ...]:
+    """The last lines: what was earned and paid, and whether every cent has a cause."""
+    wallet, state = numbers["wallet"], numbers["state_dir"]
+    doubts = [f"Not as it should be: {error}" for error in numbers["errors"][:5]]
+    return (
+        f"Ended with exit code {numbers['exit_code']} after {numbers['duration_s']:.0f} s: "
+        f"{numbers['round_trips']} round trips, {numbers['fills']} fills.",
+        f"Realised {numbers['realized_pnl']}, fees {numbers['fees']}, funding {numbers['funding']}; "
+        f"wallet {wallet['start']} -> {wallet['end']}, unexplained {wallet['residual']}.",
+        f"Longest time without a listed stop: {numbers['unprotected_seconds_max']:.3f} s.",
+        f"Read on: skalp-bot ledger --state-dir {state}   (positions, orders, why ID)",
+        *doubts,
     )
