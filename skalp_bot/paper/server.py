@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import random
@@ -65,7 +66,10 @@ class Front:
         if path.rstrip("/") == WS_API_PATH:
             api = WsApi.open(self.exchange, ip, dict(pairs(query)), self.now_ms())
             return await self.sockets.converse(
-                request, lambda _outlet: lambda text: api.answer(text, self.now_ms()), lambda _outlet: None
+                request,
+                lambda _outlet: lambda text: api.answer(text, self.now_ms()),
+                lambda _outlet: None,
+                self.sockets.settings.requests_1s,
             )
         entry = door(path, pairs(query))
         if entry is None:
@@ -82,7 +86,10 @@ class Front:
             return lambda text: control(self.exchange.hub, session, text)
 
         return await self.sockets.converse(
-            request, join, lambda outlet: self.exchange.hub.leave(sessions.pop(outlet))
+            request,
+            join,
+            lambda outlet: self.exchange.hub.leave(sessions.pop(outlet)),
+            self.sockets.settings.messages_1s,
         )
 
     async def pump(self) -> None:
@@ -126,6 +133,7 @@ async def serve(options: ExchangeOptions, *, stop: asyncio.Event | None = None) 
             keeper=store,
         )
         async with listening(options, tls, exchange, clock) as (front, port):
+            gc.freeze()  # what stands by now lives as long as the process
             write_ready(options, identity, port)
             with until(options, done):
                 async with asyncio.TaskGroup() as group:

@@ -47,7 +47,8 @@ class SocketSettings:
     """The venue's rules for WebSocket connections, and how long a slow reader is waited for."""
 
     enforced: bool = True
-    messages_1s: int = 10
+    messages_1s: int = 10  # on a stream connection
+    requests_1s: int = 1000  # on a WebSocket API connection, where weight is the venue's limit
     message_bytes_max: int = 1 << 20
     ping_ms: int = 180_000
     pong_ms: int = 600_000

@@ -11,6 +11,7 @@ from skalp_bot.paper.limits import Window
 from skalp_bot.paper.settings import SocketSettings
 from skalp_bot.paper.streams import CLOSE, PING, PONG, frame
 
+FAREWELL_S = 1.0
 log = logging.getLogger("skalp_bot.paper")
 
 
@@ -23,6 +24,7 @@ class SocketOutlet:
     opened_ms: int
     pinged_ms: int
     ponged_ms: int
+    messages_1s: int = 10
     lagging: bool = False
     closed: bool = False
     received: Window = field(default_factory=lambda: Window(1000))
@@ -37,10 +39,11 @@ class SocketOutlet:
             self.transport.write(data)
 
     def close(self, code: int, reason: str) -> None:
+        """Say goodbye and hear the client out for a moment: closing on unread bytes destroys the goodbye."""
         if not self.gone:
             self.transport.write(frame(code.to_bytes(2, "big") + reason.encode(), CLOSE))
             self.closed = True
-            self.transport.close()
+            asyncio.get_running_loop().call_later(FAREWELL_S, self.transport.abort)
 
     def backlog(self) -> int:
         return 0 if self.gone else self.transport.get_write_buffer_size()
@@ -60,8 +63,9 @@ class Sockets:
         request: web.BaseRequest,
         join: Callable[[SocketOutlet], Callable[[str], bytes | None]],
         leave: Callable[[SocketOutlet], None],
+        messages_1s: int,
     ) -> web.WebSocketResponse:
-        """Hold one connection: `join` gives the function that answers each message."""
+        """Hold one connection: `join` gives what answers each message; so many a second are allowed."""
         socket = web.WebSocketResponse(
             compress=False, autoping=False, autoclose=True, max_msg_size=self.settings.message_bytes_max
         )
@@ -71,7 +75,12 @@ class Sockets:
             return socket
         now = self.now_ms()
         outlet = SocketOutlet(
-            transport=transport, peer=request.remote or "", opened_ms=now, pinged_ms=now, ponged_ms=now
+            transport=transport,
+            peer=request.remote or "",
+            opened_ms=now,
+            pinged_ms=now,
+            ponged_ms=now,
+            messages_1s=messages_1s,
         )
         self.outlets[outlet] = None
         try:
@@ -89,10 +98,12 @@ class Sockets:
         self, outlet: SocketOutlet, kind: WSMsgType, data: object, reply: Callable[[str], bytes | None]
     ) -> bool:
         """Treat one incoming message; False ends the connection."""
+        if outlet.closed:
+            return True
         now = self.now_ms()
-        if outlet.received.add(1, now) > self.settings.messages_1s and self.settings.enforced:
+        if outlet.received.add(1, now) > outlet.messages_1s and self.settings.enforced:
             outlet.close(1008, "Too many requests")
-            return False
+            return True
         match kind:
             case WSMsgType.PING:
                 outlet.send(frame(bytes(data) if isinstance(data, bytes | bytearray) else b"", PONG))
@@ -152,3 +163,4 @@ class Sockets:
     def close_all(self) -> None:
         for outlet in list(self.outlets):
             outlet.close(1001, "Server shutting down")
+            outlet.transport.close()
