@@ -1,9 +1,10 @@
 """A seeded crowd that trades against a wandering feed, and the laws that must hold after every act of it."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from itertools import product
+from typing import Any, TypeVar
 
 from skalp_bot.paper.book import Half
 from skalp_bot.paper.errors import VenueError
@@ -33,6 +34,8 @@ T0 = 1_790_000_000_000
 SYMBOL = "ETHUSDT"
 TICK = D("0.01")
 HOUR_MS = 3_600_000
+HEDGES = (PositionSide.LONG, PositionSide.SHORT)
+Request = TypeVar("Request", NewOrder, NewAlgo)
 ACTS = (
     "book",
     "print",
@@ -55,6 +58,7 @@ class Chaos:
 
     rng: random.Random
     deposit: int = 20_000
+    hedged: bool = False  # whether carol holds LONG and SHORT apart
     venue: Venue = field(init=False)
     accounts: list[Account] = field(default_factory=list)
     now_ms: int = T0
@@ -64,7 +68,9 @@ class Chaos:
     refusals: dict[int, int] = field(default_factory=dict)
     fills: int = 0
     acts: int = 0
-    told: dict[str, Decimal] = field(default_factory=dict)  # positions as the user events tell them
+    told: dict[tuple[str, str], Decimal] = field(
+        default_factory=dict
+    )  # positions as the user events tell them
     ledger: dict[str, Decimal] = field(default_factory=dict)  # wallets as the user events tell them
 
     def __post_init__(self) -> None:
@@ -77,6 +83,8 @@ class Chaos:
             account = self.venue.open_account(api_key=name, secret=name, deposit=D(self.deposit))
             self.venue.set_leverage(account, SYMBOL, 50, T0)
             self.accounts.append(account)
+        if self.hedged:
+            self.venue.set_dual(self.accounts[2], dual=True, now_ms=T0)
         self.book()
         self.mark()
         self.after()
@@ -162,11 +170,11 @@ class Chaos:
             qty=D(self.rng.randrange(1, 40)) / 10,
             price=None if matched else (self.mid + self.rng.randrange(-8, 9)) * TICK,
             price_match=self.rng.choice([PriceMatch.QUEUE, PriceMatch.OPPONENT_5]) if matched else None,
-            reduce_only=self.rng.random() < 0.3,
             stp=self.rng.choice(list(Stp)),
             good_till_ms=self.now_ms + 700_000 if force is TimeInForce.GTD else None,
         )
-        order = self.venue.place(self.rng.choice(self.accounts), request, self.now_ms)
+        account = self.rng.choice(self.accounts)
+        order = self.venue.place(account, self.fitted(account, request, 0.3), self.now_ms)
         assert force is not TimeInForce.FOK or order.left == 0, "a FOK order filled in part"
 
     def market_order(self) -> None:
@@ -175,10 +183,18 @@ class Chaos:
             side=self.rng.choice(list(Side)),
             type=OrderType.MARKET,
             qty=D(self.rng.randrange(1, 80)) / 10,
-            reduce_only=self.rng.random() < 0.4,
             stp=self.rng.choice(list(Stp)),
         )
-        self.venue.place(self.rng.choice(self.accounts), request, self.now_ms)
+        account = self.rng.choice(self.accounts)
+        self.venue.place(account, self.fitted(account, request, 0.4), self.now_ms)
+
+    def fitted(self, account: Account, request: Request, reducing: float) -> Request:
+        """Add what the account's position mode asks for."""
+        if account.dual:
+            return replace(request, position_side=self.rng.choice(HEDGES))
+        if isinstance(request, NewAlgo) and request.close_position:
+            return request
+        return replace(request, reduce_only=self.rng.random() < reducing)
 
     def some_order(self) -> tuple[Account, int] | None:
         account = self.rng.choice(self.accounts)
@@ -217,12 +233,12 @@ class Chaos:
             price=(self.mid + self.rng.randrange(-8, 9)) * TICK if limit else None,
             qty=None if closes else D(self.rng.randrange(1, 40)) / 10,
             close_position=closes,
-            reduce_only=None if closes else self.rng.random() < 0.5,
             callback_rate=D("0.1") if trailing else None,
             time_in_force=self.rng.choice([TimeInForce.GTC, TimeInForce.GTE_GTC]),
             working_type=self.rng.choice(list(WorkingType)),
         )
-        self.venue.place_algo(self.rng.choice(self.accounts), request, self.now_ms)
+        account = self.rng.choice(self.accounts)
+        self.venue.place_algo(account, self.fitted(account, request, 0.5), self.now_ms)
 
     def drop(self) -> None:
         account = self.rng.choice(self.accounts)
@@ -245,10 +261,12 @@ class Chaos:
             self.ledger[push.account_id] = D(body["B"][0]["wb"])
             self.fills += body["m"] == "ORDER"
             for row in body["P"]:
-                self.told[push.account_id] = D(row["pa"])
+                self.told[push.account_id, row["ps"]] = D(row["pa"])
         for account in self.accounts:
             assert self.ledger[account.id] == account.wallet["USDT"], "events and wallet differ"
-            assert self.told.get(account.id, D(0)) == account.held(SYMBOL), "events and position differ"
+            for side in PositionSide:
+                told = self.told.get((account.id, side), D(0))
+                assert told == account.held(SYMBOL, side), "events and position differ"
 
     def check_book(self) -> None:
         bids, asks = self.market.bids, self.market.asks
@@ -280,17 +298,17 @@ class Chaos:
         totals = self.venue.floor.totals
         cost = D(0)
         for account in self.accounts:
-            position = account.position(SYMBOL)
-            cost += position.entry * position.qty
+            cost += sum((p.entry * p.qty for p in account.positions_of(SYMBOL)), D(0))
+            assert account.held(SYMBOL, PositionSide.LONG) >= 0 >= account.held(SYMBOL, PositionSide.SHORT)
             bids = asks = D(0)
             for order in account.open.get(SYMBOL, {}).values():
                 bids += order.left * order.price if order.side is Side.BUY else 0
                 asks += order.left * order.price if order.side is Side.SELL else 0
             assert account.open_notional(SYMBOL) == (bids, asks), "open notional drifted"
-            for side in Side:
-                room = room_to_reduce(account, SYMBOL, side, PositionSide.BOTH)
-                orders = account.open.get(SYMBOL, {}).values()
-                reducing = sum((o.left for o in orders if o.reduce_only and o.side is side), D(0))
+            for side, held in product(Side, PositionSide):
+                room = room_to_reduce(account, SYMBOL, side, held)
+                orders = [o for o in account.open.get(SYMBOL, {}).values() if o.reduce_only]
+                reducing = sum((o.left for o in orders if (o.side, o.position_side) == (side, held)), D(0))
                 assert reducing <= room, "reduce-only orders rest beyond the position"
         got = [
             totals.deposits,

@@ -10,13 +10,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from skalp_bot.paper.book import Half
 from skalp_bot.paper.market import BookUpdate
+from skalp_bot.paper.orders import PositionSide
 from skalp_bot.paper.symbols import default_symbols
 from skalp_bot.paper.venue import Venue, VenueSettings
 from tests.venue_chaos import ACTS, SYMBOL, Chaos
 
 
-def crowd(seed: int, acts: int) -> Chaos:
-    chaos = Chaos(random.Random(seed))
+def crowd(seed: int, acts: int, *, hedged: bool = False) -> Chaos:
+    chaos = Chaos(random.Random(seed), hedged=hedged)
     for _ in range(acts):
         chaos.act()
     chaos.check_rows()
@@ -33,7 +34,7 @@ def test_book_and_money_keep_their_laws_under_thousands_of_acts() -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", range(4))
 def test_book_and_money_keep_their_laws_under_100_000_acts(seed: int) -> None:
-    crowd(seed, 25_000)
+    crowd(seed, 25_000, hedged=seed % 2 == 1)
 
 
 def test_a_crowd_that_goes_bankrupt_keeps_the_laws_too() -> None:
@@ -45,6 +46,12 @@ def test_a_crowd_that_goes_bankrupt_keeps_the_laws_too() -> None:
     assert closed, "nobody was liquidated"
     assert -2019 in chaos.refusals
     assert chaos.venue.floor.totals.insurance["USDT"] != 0
+
+
+def test_a_hedging_account_keeps_the_laws_too() -> None:
+    chaos = crowd(5, 3_000, hedged=True)
+    hedger = chaos.accounts[2]
+    assert {t.position_side for t in hedger.trades} == {PositionSide.LONG, PositionSide.SHORT}
 
 
 def test_the_same_inputs_give_the_same_outputs() -> None:
