@@ -1,9 +1,11 @@
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from aurora.model.account import AccountSnapshot
+from aurora.model.commands import RequestSnapshot
 from aurora.model.control import DecodeFailed, Stream, StreamChanged
 from aurora.model.events import FeesLoaded, OrderAcked, OrderUpdate
 from aurora.model.market import BookTicker, MarkPrice
@@ -14,6 +16,7 @@ ORDER = {
     "x": "NEW", "X": "NEW", "i": 11, "l": "0", "z": "0", "L": "0", "n": "0", "N": "USDT", "T": 5, "t": 0,
     "m": False, "R": False, "cp": False, "rp": "0", "er": "0",
 }  # fmt: skip
+LOOK = RequestSnapshot(symbol=None, positions=True, orders=True, algo_orders=True, balances=True, why="test")
 
 
 def quote(number: int, *, bid: str = "60000.10", ask: str = "60000.20") -> dict[str, Any]:
@@ -170,13 +173,19 @@ async def test_a_flood_of_spoiled_quotes_is_told_once_a_second_and_account_frame
 
 
 @awaited
-async def test_an_exit_finds_a_connection_that_is_already_open() -> None:
+async def test_an_exit_finds_an_open_connection_whatever_else_is_asked() -> None:
     async with streaming() as s:
         await until(lambda: s.venue.times("GET ping") == 2)
         assert len({seen.peer for seen in s.venue.seen if seen.name == "GET ping"}) == 2
         open_already = {seen.peer for seen in s.venue.seen}
+        for name in ("GET positionRisk", "GET openOrders", "GET openAlgoOrders", "GET balance"):
+            s.venue.next[name] = [Canned(fault="silence")]
+        busy = asyncio.create_task(s.exchange.execute(LOOK))
+        await until(lambda: s.venue.times("GET balance"))
         await s.exchange.execute(submit("skalpa-1-1-0X", STOP_SELL))
         assert s.venue.last("POST algoOrder").peer in open_already
+        busy.cancel()
+        await asyncio.wait([busy])
 
 
 @awaited
