@@ -161,6 +161,16 @@ def test_a_refused_child_rejects_its_conditional_order_with_the_reason() -> None
     assert bench.user(alice)[-1]["o"]["rm"] == "ReduceOnly Order is rejected."
 
 
+def test_the_deprecated_reject_event_comes_only_when_switched_on() -> None:
+    bench = Bench.opened(trigger_delay_ms=0, trigger_reject_event=True)
+    alice = bench.account()
+    bench.stop(alice, Side.SELL, "99", qty=D(1), reduce_only=True)
+    bench.print("98.9", "0.001", buyer_is_maker=True)
+    last = bench.user(alice)[-1]
+    assert last["e"] == "CONDITIONAL_ORDER_TRIGGER_REJECT"
+    assert last["or"]["r"] == "ReduceOnly Order is rejected."
+
+
 def test_gte_orders_expire_with_the_position_and_close_position_stays() -> None:
     bench = Bench.opened()
     alice = bench.account()

@@ -39,7 +39,7 @@ from skalp_bot.paper.orders import (
     WorkingType,
 )
 from skalp_bot.paper.trading import submit
-from skalp_bot.paper.user_events import algo_update
+from skalp_bot.paper.user_events import algo_update, trigger_reject
 
 HUNDRED = Decimal(100)
 
@@ -281,6 +281,8 @@ def fire(floor: Floor, algo: AlgoOrder, now_ms: int) -> None:
     except VenueError as refusal:
         algo.reason = refusal.msg
         finish(floor, algo, AlgoStatus.REJECTED, now_ms)
+        if floor.settings.trigger_reject_event:
+            trigger_reject(floor, order, refusal.msg, now_ms)
         return
     algo.order_id = order.order_id
     algo.status = AlgoStatus.TRIGGERED

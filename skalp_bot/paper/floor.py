@@ -30,6 +30,7 @@ class VenueSettings:
     limit_band: bool = (
         True  # limit of STOP and TAKE_PROFIT inside PERCENT_PRICE around its trigger (-4183, -4184)
     )
+    trigger_reject_event: bool = False  # also the CONDITIONAL_ORDER_TRIGGER_REJECT deprecated in 2025-12
     good_till_cancels: bool = False  # a GTD order that is over ends CANCELED instead of EXPIRED
     countdown_cancels_algo: bool = False
     close_position_ends_when_flat: bool = False  # GTE_GTC orders always do

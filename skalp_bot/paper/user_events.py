@@ -189,5 +189,11 @@ def leverage_update(floor: Floor, account: Account, symbol: str, leverage: int, 
     tell(floor, account, {"e": "ACCOUNT_CONFIG_UPDATE", "E": now_ms, "T": now_ms, "ac": body})
 
 
+def trigger_reject(floor: Floor, order: Order, reason: str, now_ms: int) -> None:
+    body = {"s": order.symbol, "i": order.order_id, "r": reason}
+    payload: dict[str, object] = {"e": "CONDITIONAL_ORDER_TRIGGER_REJECT", "E": now_ms, "T": now_ms}
+    tell(floor, floor.accounts[order.account_id], payload | {"or": body})
+
+
 def listen_key_expired(floor: Floor, account: Account, listen_key: str, now_ms: int) -> None:
     tell(floor, account, {"e": "listenKeyExpired", "E": now_ms, "listenKey": listen_key})

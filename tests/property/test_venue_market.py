@@ -128,7 +128,7 @@ def test_no_chosen_sequence_of_2_000_steps_breaks_the_laws() -> None:
     run_state_machine_as_test(
         Exchange,
         settings=settings(
-            max_examples=6,
+            max_examples=20,
             stateful_step_count=2_000,
             deadline=None,
             suppress_health_check=list(HealthCheck),
