@@ -8,6 +8,7 @@ from aurora.engine.protect import on_price, on_tick, protect
 from aurora.engine.pursue import on_book, remember
 from aurora.engine.statistics import Statistics
 from aurora.engine.turn import Mind, Turn
+from aurora.market import MarketView
 from aurora.model.account import AccountSnapshot
 from aurora.model.control import Control, DecodeFailed, Heartbeat, StreamChanged
 from aurora.model.events import (
@@ -45,6 +46,7 @@ class Engine:
     def __init__(self, config: AuroraConfig, state: State) -> None:
         self.config = config
         self.state = state
+        state.soft.market = MarketView(config.strategy.skalp_flow_halflife_s)
         self.mind = Mind(strategy_of(config, state.durable.fees), Statistics(config))
 
     def step(self, event: Event) -> Step:
