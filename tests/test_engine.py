@@ -258,6 +258,22 @@ def test_a_halt_survives_a_restart_and_is_lifted_only_by_its_name() -> None:
     desk.enter()
 
 
+def test_a_look_asked_for_while_another_is_on_its_way_is_not_lost() -> None:
+    desk = Desk().open()
+    desk.run(3.0)
+    answer = desk.snapshot(
+        RequestSnapshot(
+            symbol=None, positions=True, orders=True, algo_orders=True, balances=True, why="timer"
+        )
+    )
+    desk.tell(Control(verb=Verb.RECONCILE, by="op", reason="", halt_id="", ts_recv=desk.now))
+    desk.tell(answer)
+    before = len(desk.steps)
+    desk.beat(6)
+    asked = [c for step in desk.steps[before:] for c in step.commands if isinstance(c, RequestSnapshot)]
+    assert [command.why for command in asked] == ["asked by op"]
+
+
 def test_flatten_closes_and_stays_halted() -> None:
     desk = Desk().open()
     side = desk.enter()

@@ -34,8 +34,10 @@ def snapshot(turn: Turn, look: AccountSnapshot) -> None:
     open_now = [drift for drift in differing if not mended(turn, drift, look)]
     agree_again(turn, differing, look)
     if full:
-        turn.soft.snapshot_wanted = "a difference is open" if open_now else ""
-        if not open_now:
+        # A look asked for while this one was on its way stays asked for.
+        if open_now:
+            turn.look_soon("a difference is open")
+        else:
             turn.soft.reconciled_at = turn.now
             complete(turn, look)
 

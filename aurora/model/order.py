@@ -178,7 +178,7 @@ class Order:
     booked: Qty = NO_QTY  # Over the fills in the ledger; short of ``filled`` while one is missing.
     cost: Quote = NO_QUOTE  # Sum of price x quantity over the booked fills.
     exchange_id: str = ""
-    signed_at: Nanos | None = None  # Exchange time in the signature; the fence counts from here.
+    signed_at: Nanos | None = None  # Our clock at the signature; the fence counts from here.
     updated_at: Nanos = NEVER
     unknown_since: Nanos | None = None
     cancel_requested_at: Nanos | None = None
