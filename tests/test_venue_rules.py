@@ -266,8 +266,8 @@ def test_hedge_mode_keeps_two_positions_and_its_closing_side_reduces() -> None:
     bench.market(alice, Side.BUY, "1", position_side=PositionSide.LONG)
     bench.market(alice, Side.SELL, "1", position_side=PositionSide.SHORT)
     assert {p["positionSide"]: p["positionAmt"] for p in bench.venue.position_risk(alice, 3, T0)} == {
-        "LONG": "1",
-        "SHORT": "-1",
+        "LONG": "1.000",
+        "SHORT": "-1.000",
     }
     with refused(-2022):
         bench.market(alice, Side.SELL, "2", position_side=PositionSide.LONG)

@@ -38,7 +38,7 @@ class Exchange:
     now_ms: int = 0
     waiting: list[MarketEvent] = field(default_factory=list)
     listen_keys: dict[str, dict[str, None]] = field(default_factory=dict)
-    dirty: bool = False
+    dirty: bool = False  # something is newer than what is on the disk for good
 
     def open(self, opening: list[MarketEvent], now_ms: int) -> None:
         """Take the market's opening books and start to listen for subscriptions."""
@@ -124,7 +124,7 @@ class Exchange:
             keys.pop(ended, None)
 
     def save(self, *, through: bool) -> None:
-        self.dirty = False
+        self.dirty = not through
         if self.keeper is None:
             return
         living, ended = self.archive.take(self.desk.venue.floor)

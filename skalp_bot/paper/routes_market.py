@@ -273,7 +273,7 @@ ENDPOINTS = (
         mandatory=("pair", "contractType", "interval"),
     ),
     get("/fapi/v1/premiumIndex", premium_index, weight=one_or_all(1, 10)),
-    get("/fapi/v1/fundingRate", funding_rate, weight=1, funding=True),
+    get("/fapi/v1/fundingRate", funding_rate, weight=0, funding=True),
     get("/fapi/v1/fundingInfo", funding_info, weight=0, funding=True),
     get("/fapi/v1/ticker/24hr", ticker_24h, weight=one_or_all(1, 40)),
     get("/fapi/v1/ticker/price", ticker_price, weight=one_or_all(1, 2)),

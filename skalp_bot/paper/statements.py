@@ -142,7 +142,7 @@ def v3_position(floor: Floor, account: Account, position: Position) -> Row:
     return {
         "symbol": position.symbol,
         "positionSide": position.side,
-        "positionAmt": plain(position.qty),
+        "positionAmt": floor.symbols[position.symbol].qty_text(position.qty),
         "unrealizedProfit": eight(position.unrealized(mark)),
         "isolatedMargin": "0",
         "notional": eight_or_zero(notional),
@@ -174,11 +174,16 @@ def v2_position(floor: Floor, account: Account, position: Position) -> Row:
         "bidNotional": eight_or_zero(bids),
         "askNotional": eight_or_zero(asks),
         "positionSide": position.side,
-        "positionAmt": plain(position.qty),
+        "positionAmt": amount_or_zero(floor, position),
         "notional": eight_or_zero(notional),
         "isolatedWallet": "0",
         "updateTime": position.updated_ms,
     }
+
+
+def amount_or_zero(floor: Floor, position: Position) -> str:
+    """Version 2 writes a flat position as a bare zero, every other padded to the symbol's precision."""
+    return floor.symbols[position.symbol].qty_text(position.qty) if position.qty else "0"
 
 
 def risk_row(floor: Floor, account: Account, position: Position, version: int) -> Row:
@@ -187,7 +192,7 @@ def risk_row(floor: Floor, account: Account, position: Position, version: int) -
     head = {
         "symbol": position.symbol,
         "positionSide": position.side,
-        "positionAmt": plain(position.qty),
+        "positionAmt": floor.symbols[position.symbol].qty_text(position.qty),
         "entryPrice": plain(position.entry),
         "breakEvenPrice": plain(position.break_even.quantize(Decimal("1e-8"))),
         "markPrice": eight(mark),

@@ -84,7 +84,7 @@ def test_nothing_acknowledged_is_lost_to_kill_9(tmp_path: Path) -> None:
         assert [row["orderId"] for row in orders] == [row["orderId"] for row in resting]
         assert [row["algoId"] for row in venue.call("GET", "/fapi/v1/openAlgoOrders")] == [stop["algoId"]]
         [position] = venue.call("GET", "/fapi/v3/positionRisk")
-        assert float(position["positionAmt"]) == 0.01
+        assert position["positionAmt"] == "0.010"
         assert venue.call("GET", "/fapi/v3/balance")[0]["balance"] == wallet[0]["balance"]
         assert venue.request("PUT", "/fapi/v1/listenKey")[1] == key
         again = venue.call("POST", "/fapi/v1/order", **ORDER, quantity="0.01")
