@@ -147,9 +147,29 @@ class ExitsConfig(Section):
 class ExecutionConfig(Section):
     """How orders are sent."""
 
-    style: Literal["IMMEDIATE", "TWAP"] = "IMMEDIATE"
+    style: Literal["IMMEDIATE", "TWAP", "ICEBERG", "CHASE", "PARTICIPATE"] = Field(
+        "IMMEDIATE", description="How an entry is sliced: docs/execution.md."
+    )
     twap_slices: int = Field(4, ge=1, le=100)
     twap_interval_s: float = Field(1.0, ge=0.1, le=3_600)
+    twap_jitter: float = Field(
+        0.0, ge=0, le=0.9, description="A slice comes late by up to this share of the interval."
+    )
+    seed: int = Field(1, ge=0, le=2**31, description="Of the jitter.")
+    clip_share: float = Field(0.25, ge=0.02, le=1, description="ICEBERG: most of the parent shown at once.")
+    chases_max: int = Field(5, ge=0, le=50, description="CHASE: new quotes after the first.")
+    requote_ms: int = Field(250, ge=50, le=60_000, description="CHASE: a quote rests at least this long.")
+    participation: float = Field(
+        0.1, ge=0.001, le=0.5, description="PARTICIPATE: share of what the others trade."
+    )
+    drift_bps_max: float = Field(
+        10.0, gt=0, le=500, description="Worst price of the patient styles, from the decision mid."
+    )
+    child_timeout_s: float = Field(10.0, ge=0.5, le=3_600, description="A resting child is cancelled then.")
+    parent_timeout_s: float = Field(60.0, ge=1, le=86_400, description="The patient styles end then.")
+    then: Literal["cross", "give_up"] = Field(
+        "cross", description="When chases or time are used up: take the rest up to the bound, or leave it."
+    )
     send_before_ms: int = Field(250, ge=10, le=5_000, description="An entry older than this is not sent.")
     recv_window_ms: int = Field(3_000, ge=1_000, le=5_000, description="Life of a signature at the exchange.")
     fence_margin_ms: int = Field(

@@ -1,6 +1,7 @@
 """The engine's whole memory: a durable part that only facts change, and a soft part warmed up again."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import assert_never
 
 from aurora.blotter import Blotter, BlotterCheckpoint
@@ -196,6 +197,7 @@ class Soft:
     weights: dict[str, float] = field(default_factory=dict)  # Last good answer of the optimizer.
     entries_failed: dict[str, int] = field(default_factory=dict)  # In a row: refused or turned back.
     entry_after: dict[str, Nanos] = field(default_factory=dict)
+    volumes: dict[str, Decimal] = field(default_factory=dict)  # Traded since a participating parent began.
     stopping: bool = False
     alerted: dict[str, Nanos] = field(default_factory=dict)
 

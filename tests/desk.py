@@ -36,7 +36,16 @@ from aurora.model.fill import Fill
 from aurora.model.instrument import FeeRates, Instrument
 from aurora.model.market import BookTicker
 from aurora.model.numbers import MILLISECOND, SECOND, Nanos, Price, Qty, Quote
-from aurora.model.order import Namespace, OrderIntent, OrderKey, OrderStatus, OrderType, Role, Side
+from aurora.model.order import (
+    Namespace,
+    OrderIntent,
+    OrderKey,
+    OrderStatus,
+    OrderType,
+    Role,
+    Side,
+    TimeInForce,
+)
 from aurora.model.position import Position
 from aurora.model.step import Step
 from aurora.state import State
@@ -94,6 +103,7 @@ class Venue:
     lose_ack: list[Role] = field(default_factory=list)  # Accepted, but the answer is lost; once each.
     hold_fills: list[Role] = field(default_factory=list)  # Accepted, filled by the story.
     mute: bool = False  # The user stream says nothing.
+    curt: bool = False  # The answer to a cancel does not say what had filled.
     worst_sign: list[int] = field(default_factory=list)
 
 
@@ -209,7 +219,9 @@ class Desk:
                     self.tell(CancelFailed(key=key, code=-2011, why="Unknown order sent.", ts_recv=self.now))
                 else:
                     self.venue.seen[key] = OrderStatus.CANCELED
-                    self.tell(CancelAcked(key=key, ts_recv=self.now))
+                    algo = key.namespace is Namespace.ALGO
+                    filled = None if algo or self.venue.curt else Qty(self.done(key))
+                    self.tell(CancelAcked(key=key, filled=filled, ts_recv=self.now))
             case QueryOrder(key=key):
                 view = self.view(key) if key in self.venue.seen else None
                 asked = self.now
@@ -230,11 +242,18 @@ class Desk:
         if code is not None:
             self.tell(OrderRefused(key=key, code=code, why="refused", signed_at=self.now, ts_recv=self.now))
             return
+        if intent.time_in_force is TimeInForce.GTX and self.crosses(intent):
+            self.tell(OrderRefused(key=key, code=-5022, why="taker", signed_at=self.now, ts_recv=self.now))
+            return
         venue.resting[key] = intent
         venue.seen[key] = OrderStatus.NEW
         news = None
-        if intent.type is OrderType.MARKET and intent.role not in venue.hold_fills:
+        if self.crosses(intent) and intent.role not in venue.hold_fills:
             news = self.execute(key, None)
+        elif intent.time_in_force is TimeInForce.IOC:
+            venue.resting.pop(key)
+            venue.seen[key] = OrderStatus.EXPIRED
+            news = self.update(key, intent, OrderStatus.EXPIRED, Qty(D(0)), None)
         if intent.role in venue.lose_ack:
             venue.lose_ack.remove(intent.role)
             self.tell(OrderUnknown(key=key, why="timeout", signed_at=self.now, ts_recv=self.now))
@@ -245,6 +264,20 @@ class Desk:
         if news is not None and not venue.mute:
             self.tell(news)
 
+    def crosses(self, intent: OrderIntent) -> bool:
+        """Whether it meets the touch: at the market always, with a price when it reaches the other side."""
+        if intent.price is None:
+            return intent.type is OrderType.MARKET
+        touch = self.ask if intent.side is Side.BUY else self.bid
+        return (intent.price - touch) * intent.side.sign >= 0 and intent.type is OrderType.LIMIT
+
+    def done(self, key: OrderKey) -> Decimal:
+        return sum((f.qty for f in self.venue.trades if f.client_id == key.client_id), D(0))
+
+    def children(self) -> list[tuple[OrderKey, OrderIntent]]:
+        """Entries that rest."""
+        return [(key, intent) for key, intent in self.venue.resting.items() if intent.role is Role.ENTRY]
+
     def fill(self, key: OrderKey, qty: str | None = None, *, told: bool = True) -> None:
         """The venue fills a resting order (or a triggered stop's child) at the touch."""
         news = self.execute(key, qty)
@@ -253,7 +286,7 @@ class Desk:
 
     def execute(self, key: OrderKey, qty: str | None) -> OrderUpdate:
         venue, intent = self.venue, self.venue.resting[key]
-        size = D(qty) if qty else (intent.qty or abs(venue.position.qty))
+        size = D(qty) if qty else (intent.qty or abs(venue.position.qty)) - self.done(key)
         if intent.reduces:
             size = min(size, abs(venue.position.qty))
             if not size or venue.position.side is intent.side:
@@ -261,6 +294,8 @@ class Desk:
                 venue.seen[key] = OrderStatus.EXPIRED
                 return self.update(key, intent, OrderStatus.EXPIRED, Qty(D(0)), None)
         price = Price(self.ask if intent.side is Side.BUY else self.bid)
+        if intent.type is OrderType.LIMIT and intent.price is not None and not self.crosses(intent):
+            price = intent.price
         before = venue.position
         venue.position = before.after(intent.side, price, Qty(size))
         realized = Quote(venue.position.realized - before.realized)
@@ -282,7 +317,7 @@ class Desk:
             ts_recv=self.now,
         )
         venue.trades.append(fill)
-        done = sum((f.qty for f in venue.trades if f.client_id == key.client_id), D(0))
+        done = self.done(key)
         full = intent.qty is None or done >= intent.qty
         if full:
             venue.resting.pop(key)
@@ -320,7 +355,7 @@ class Desk:
 
     def view(self, key: OrderKey) -> OrderView:
         intent = self.venue.resting.get(key)
-        done = sum((f.qty for f in self.venue.trades if f.client_id == key.client_id), D(0))
+        done = self.done(key)
         return OrderView(
             namespace=key.namespace,
             symbol="BTCUSDT",

@@ -6,6 +6,7 @@ from aurora.config import AuroraConfig
 from aurora.engine import account, books, operate
 from aurora.engine.protect import on_price, on_tick, protect
 from aurora.engine.pursue import on_book, remember
+from aurora.engine.slices import hear_trade, work
 from aurora.engine.statistics import Statistics
 from aurora.engine.turn import Mind, Turn
 from aurora.market import MarketView
@@ -55,6 +56,8 @@ class Engine:
         if isinstance(event, BookTicker):
             if self.state.soft.market.fold(event):  # A quote that cannot be true moves nothing.
                 on_tick(turn, event)
+                if self.state.durable.parents:
+                    work(turn, event.symbol)
                 on_book(turn, event)
         else:
             self.other(turn, event)
@@ -72,9 +75,11 @@ class Engine:
         )
 
     def priced(self, turn: Turn, event: MarkPrice | MarketTrade | Candles) -> None:
-        """Local levels against the mark or the last trade, if these are what they are compared with."""
+        """Local levels against the mark or the last trade, where compared with these; volume is counted."""
         if isinstance(event, Candles):
             self.mind.stats.warm(event)
+        if isinstance(event, MarketTrade):
+            hear_trade(turn, event)
         source = self.config.exits.trigger_price
         if source == "mark" and isinstance(event, MarkPrice):
             on_price(turn, event.symbol, event.mark)

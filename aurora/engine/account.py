@@ -22,7 +22,7 @@ from aurora.model.events import (
 )
 from aurora.model.facts import BracketSet, FillBooked, FlowBooked, IncomeRead
 from aurora.model.fill import Fill
-from aurora.model.numbers import MILLISECOND, SECOND, Nanos, Qty, Quote
+from aurora.model.numbers import MILLISECOND, NO_QTY, SECOND, Nanos, Qty, Quote
 from aurora.model.order import LIVE, Namespace, Order, OrderKey, OrderStatus, Role
 
 REDUCE_ONLY_REJECTED = -2022
@@ -259,10 +259,18 @@ def entry_failed(turn: Turn, symbol: str, why: str) -> None:
 
 
 def cancel_acked(turn: Turn, outcome: CancelAcked) -> None:
+    """Gone, once it is known how much of it filled first: that much is not sent again."""
     answered(turn)
     order = turn.d.blotter.get(outcome.key)
-    if order is not None:
-        turn.move(order, OrderStatus.CANCELED, unknown_since=None, updated_at=turn.now)
+    if order is None:
+        return
+    if outcome.filled is None and order.intent.role is Role.ENTRY and not order.status.terminal:
+        turn.query(order, now=True)
+        return
+    filled = Qty(max(order.filled, outcome.filled or NO_QTY))
+    if filled > order.booked:
+        turn.list_trades(order.intent.symbol, "a cancelled order had filled")
+    turn.move(order, OrderStatus.CANCELED, filled=filled, unknown_since=None, updated_at=turn.now)
 
 
 def cancel_failed(turn: Turn, outcome: CancelFailed) -> None:

@@ -5,16 +5,19 @@ from typing import assert_never
 from aurora.engine import account
 from aurora.engine.books import ask_snapshot, check_told, mark_equity, read_income
 from aurora.engine.protect import protect
-from aurora.engine.pursue import add_to_winners, leave_by_strategy, release_children
+from aurora.engine.pursue import add_to_winners, leave_by_strategy
+from aurora.engine.slices import cancel_orphans, work
 from aurora.engine.trading import resume, set_state
 from aurora.engine.turn import Turn
 from aurora.model.control import Control, DecodeFailed, Heartbeat, Stream, StreamChanged, TradingState, Verb
 from aurora.model.events import LeverageChanged, MarginCalled, RequestFailed, Started
 from aurora.model.facts import CleanStop, EpochTaken, OrderForgotten
 from aurora.model.numbers import SECOND, Nanos
-from aurora.model.order import OrderStatus, OrderType
+from aurora.model.order import Order, OrderStatus, OrderType, Role, TimeInForce
 
 NEWS_DUE = SECOND  # A market order never rests: without news of it the stream is not to be trusted.
+RESTING_NEWS_DUE = 5 * SECOND  # A resting entry that filled unheard would stand unprotected.
+NEVER_DUE = 1 << 62
 OUTCOME_DUE = 10 * SECOND  # The outbox answers long before; without it the order is unknown.
 KEEP_FINISHED = 600 * SECOND
 
@@ -113,8 +116,9 @@ def heartbeat(turn: Turn, event: Heartbeat) -> None:
     chase_orders(turn)
     if not turn.soft.stopping:
         leave_by_strategy(turn)
-        release_children(turn)
+        work(turn)
         add_to_winners(turn)
+    cancel_orphans(turn)
     check_told(turn)
     ask_snapshot(turn)
     if turn.now - turn.soft.marked_at >= SECOND:
@@ -129,10 +133,15 @@ def chase_orders(turn: Turn) -> None:
     for order in turn.d.blotter.open_orders():
         if order.status is OrderStatus.PENDING_NEW and turn.now - order.created_at > OUTCOME_DUE:
             turn.move(order, OrderStatus.UNKNOWN, unknown_since=turn.now, why="no outcome arrived")
-        elif order.status is OrderStatus.UNKNOWN or (
-            order.intent.type is OrderType.MARKET and turn.now - order.updated_at > NEWS_DUE
-        ):
+        elif order.status is OrderStatus.UNKNOWN or turn.now - order.updated_at > news_due(order):
             turn.query(order)
+
+
+def news_due(order: Order) -> int:
+    """How long this order may be silent; a protective one rests for as long as it likes."""
+    if order.intent.type is OrderType.MARKET or order.intent.time_in_force is TimeInForce.IOC:
+        return NEWS_DUE
+    return RESTING_NEWS_DUE if order.intent.role is Role.ENTRY else NEVER_DUE
 
 
 def forget(turn: Turn) -> None:

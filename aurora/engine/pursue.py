@@ -2,23 +2,19 @@
 
 from dataclasses import replace
 
-from aurora import governance
-from aurora.engine.briefing import brief
 from aurora.engine.protect import HELD, begin_exit
 from aurora.engine.sizer import sized
+from aurora.engine.slices import reviewed, send
 from aurora.engine.turn import Turn, base36
 from aurora.execution.levels import Levels, exact
 from aurora.execution.partials import Children, PartialSlicer
-from aurora.execution.planner import child_intent, entering, plan
+from aurora.execution.planner import Decision, entering, plan
 from aurora.execution.pyramid import Add, next_add
-from aurora.governance import Briefing
 from aurora.model.bracket import Bracket, Phase
-from aurora.model.commands import Lane
 from aurora.model.control import TradingState
-from aurora.model.facts import BracketSet, IntentDenied, ParentSet, SignalSeen, StabilizerMoved, StrategyMoved
-from aurora.model.gate import Approved
+from aurora.model.facts import BracketSet, ParentSet, SignalSeen, StabilizerMoved, StrategyMoved
 from aurora.model.market import BookTicker
-from aurora.model.numbers import MILLISECOND, NEVER, Price, Qty
+from aurora.model.numbers import MILLISECOND, NEVER, Price
 from aurora.model.parent import ParentOrder, Style
 from aurora.model.signal import Signal, TargetPosition
 from aurora.signals.base import NO_MEMORY, Memory, Silence
@@ -66,29 +62,20 @@ def enter(turn: Turn, signal: Signal) -> None:
     turn.conclude(SignalSeen(signal=signal, target=target))
     name = f"p{base36(turn.d.epoch)}-{base36(turn.d.orders_opened + 1)}"
     position = turn.d.ledger.position(signal.symbol)
-    parent = plan(target, position, parent_id=name, config=turn.config.execution, now=turn.now)
+    decision = Decision(parent_id=name, mid=Price(exact(market.mid)), now=turn.now)
+    parent = plan(target, position, decision, config=turn.config.execution, instrument=instrument)
     if parent is None:
         return
     parent = PartialSlicer.split(parent, instrument)
     child = PartialSlicer.next_child(parent, Children(), instrument, turn.now)
-    if child is None:
+    if child is None and parent.style is not Style.PARTICIPATE:
         return
-    approved = reviewed(turn, parent, child, target)
+    approved = reviewed(turn, parent, child or parent.qty, target)
     if approved is None:
         return
     commit(turn, signal, target, at, parent)
-    send(turn, parent, approved, target)
-
-
-def reviewed(turn: Turn, parent: ParentOrder, qty: Qty, target: TargetPosition | None) -> Approved | None:
-    briefing: Briefing = brief(turn, parent.symbol)
-    decision = governance.review(child_intent(parent, qty), briefing, turn.config.governance, turn.now)
-    if isinstance(decision, Approved):
-        return decision
-    denied = IntentDenied(denied=decision, target=target, at=turn.now)
-    turn.soft.denials[parent.symbol] = denied
-    turn.conclude(denied)
-    return None
+    if child is not None:
+        send(turn, parent, approved, target)
 
 
 def commit(turn: Turn, signal: Signal, target: TargetPosition, at: Levels, parent: ParentOrder) -> None:
@@ -101,33 +88,6 @@ def commit(turn: Turn, signal: Signal, target: TargetPosition, at: Levels, paren
     if known is None or known.fraction != fraction:
         turn.conclude(StabilizerMoved(symbol=signal.symbol, fraction=fraction, at=turn.now))
     turn.conclude(ParentSet(parent=parent))
-
-
-def send(turn: Turn, parent: ParentOrder, approved: Approved, target: TargetPosition | None) -> None:
-    epoch = turn.d.position_epochs[parent.symbol]
-    turn.submit(approved, lane=Lane.ENTRY, epoch=epoch, target=target)
-    turn.conclude(ParentSet(parent=PartialSlicer.released(parent)))
-
-
-def release_children(turn: Turn) -> None:
-    """Slices that have come due; a parent whose children are done, or that may not go on, is closed."""
-    for parent in tuple(turn.d.parents.values()):
-        children = turn.d.blotter.of_position(parent.symbol, turn.d.position_epochs[parent.symbol])
-        mine = tuple(order for order in children if order.intent.parent_id == parent.parent_id)
-        instrument = turn.d.instruments[parent.symbol]
-        done = Children.of(mine)
-        tracked = PartialSlicer.track(parent, done, instrument)
-        if tracked.done:
-            turn.end_parent(tracked, tracked.why)
-            continue
-        child = PartialSlicer.next_child(parent, done, instrument, turn.now)
-        if child is None:
-            continue
-        approved = reviewed(turn, parent, child, None)
-        if approved is None:
-            turn.end_parent(parent, "a slice was refused")
-            continue
-        send(turn, parent, approved, None)
 
 
 def add_to_winners(turn: Turn) -> None:

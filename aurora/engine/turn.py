@@ -146,10 +146,10 @@ class Turn:
         self.conclude(CancelRequested(key=order.key, at=self.now))
         self.commands.append(CancelOrder(key=order.key, symbol=order.intent.symbol))
 
-    def query(self, order: Order) -> None:
-        """Ask what became of an order, with growing patience."""
+    def query(self, order: Order, *, now: bool = False) -> None:
+        """Ask what became of an order, with growing patience or at once."""
         tries, last = self.soft.queried.get(order.key, (0, order.unknown_since or order.updated_at))
-        if self.now - last < QUERY_WAITS[min(tries, len(QUERY_WAITS) - 1)]:
+        if not now and self.now - last < QUERY_WAITS[min(tries, len(QUERY_WAITS) - 1)]:
             return
         self.soft.queried[order.key] = (tries + 1, self.now)
         self.commands.append(QueryOrder(key=order.key, symbol=order.intent.symbol))

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+from zlib import crc32
 
 from aurora.model.instrument import Instrument
 from aurora.model.numbers import CONTEXT, NO_QTY, ZERO, Nanos, Qty, ceil_to, divide, floor_to
 from aurora.model.order import Order, OrderStatus
-from aurora.model.parent import ParentOrder, Style
+from aurora.model.parent import ParentOrder, Stage, Style
 
 CHILDREN_MAX = 100
 
@@ -72,21 +73,25 @@ class PartialSlicer:
         A remainder too small for an order of its own goes with this child; when both do not fit into one
         order, this child leaves it larger.
         """
-        if parent.done or parent.released >= parent.children:
+        if not may_send(parent, children):
             return None
         rules = lot(instrument)
+        largest = min(rules.largest, parent.clip) if parent.clip and works(parent) else rules.largest
         left = floor_to(PartialSlicer.remaining(parent, children), rules.step)
-        due = CONTEXT.subtract(due_by(parent, now), children.committed)
-        child = min(floor_to(max(due, ZERO), rules.step), left, rules.largest)
+        due = CONTEXT.subtract(due_by(parent, children, now), children.committed)
+        child = min(floor_to(max(due, ZERO), rules.step), left, largest)
+        if works(parent) and child < min(left, smallest_share(parent, rules)):
+            return None
         rest = CONTEXT.subtract(left, child)
         if rest > ZERO and too_small(rest, parent, instrument):
-            child = left if left <= rules.largest else floor_to(divide(left, Decimal(2)), rules.step)
+            child = left if left <= largest else floor_to(divide(left, Decimal(2)), rules.step)
         return None if child <= ZERO or too_small(child, parent, instrument) else Qty(child)
 
     @staticmethod
     def released(parent: ParentOrder) -> ParentOrder:
-        """After one more child was approved."""
-        return replace(parent, released=parent.released + 1)
+        """After one more child was approved; the child that crosses is the last."""
+        stage = Stage.LEAVING if parent.stage is Stage.CROSSING else parent.stage
+        return replace(parent, released=parent.released + 1, stage=stage)
 
     @staticmethod
     def track(parent: ParentOrder, children: Children, instrument: Instrument) -> ParentOrder:
@@ -98,7 +103,7 @@ class PartialSlicer:
         if parent.done or children.live or children.unknown:
             return known
         end = ending(known, children, instrument)
-        return known if end is None else replace(known, done=True, why=end.value)
+        return known if end is None else replace(known, done=True, why=end)
 
     @staticmethod
     def abort(parent: ParentOrder, why: str) -> ParentOrder:
@@ -130,19 +135,73 @@ def too_small(qty: Decimal, parent: ParentOrder, instrument: Instrument) -> bool
     return qty < lot(instrument).smallest or notional < instrument.notional_min
 
 
-def due_by(parent: ParentOrder, now: Nanos) -> Decimal:
-    """How much the schedule wants committed by now; slices fall due at its start and every interval after."""
-    if parent.style is Style.IMMEDIATE or parent.interval <= 0:
+def works(parent: ParentOrder) -> bool:
+    return parent.stage is Stage.WORKING
+
+
+def may_send(parent: ParentOrder, children: Children) -> bool:
+    """A resting style has one child at a time; nothing crosses while a quote of its own may still fill."""
+    alone = not children.live and not children.unknown
+    match parent.stage:
+        case Stage.WORKING:
+            more = parent.released < parent.children
+            return not parent.done and more and (alone or not parent.style.rests)
+        case Stage.CROSSING:
+            return not parent.done and alone
+        case Stage.LEAVING:
+            return False
+
+
+def smallest_share(parent: ParentOrder, rules: Lot) -> Decimal:
+    """Participation waits until a child is worth one of its places."""
+    if parent.style is not Style.PARTICIPATE:
+        return ZERO
+    return ceil_to(divide(parent.qty, Decimal(parent.children)), rules.step)
+
+
+def due_by(parent: ParentOrder, children: Children, now: Nanos) -> Decimal:
+    """How much the schedule wants committed by now.
+
+    TWAP slices fall due at the start and every interval after, each later by its own part of the jitter.
+    """
+    if not works(parent):
         return parent.qty
-    slices = min((now - parent.started_at) // parent.interval + 1, parent.children)
-    return divide(CONTEXT.multiply(parent.qty, Decimal(max(slices, 0))), Decimal(parent.children))
+    match parent.style:
+        case Style.IMMEDIATE | Style.ICEBERG | Style.CHASE:
+            return parent.qty if now >= parent.started_at else ZERO
+        case Style.PARTICIPATE:
+            others = max(CONTEXT.subtract(parent.volume, children.filled), ZERO)
+            return min(CONTEXT.multiply(others, parent.share), parent.qty)
+        case Style.TWAP:
+            slices = min(slices_due(parent, now), parent.children)
+            return divide(CONTEXT.multiply(parent.qty, Decimal(slices)), Decimal(parent.children))
 
 
-def ending(parent: ParentOrder, children: Children, instrument: Instrument) -> End | None:
+def slices_due(parent: ParentOrder, now: Nanos) -> int:
+    elapsed = now - parent.started_at
+    if elapsed < 0:
+        return 0
+    if parent.interval <= 0:
+        return parent.children
+    number, since = divmod(elapsed, parent.interval)
+    return number + (since >= lateness(parent, number))
+
+
+def lateness(parent: ParentOrder, number: int) -> int:
+    """Nanoseconds slice ``number`` comes late: the seed decides, below the jitter; the first is on time."""
+    if not number or not parent.jitter:
+        return 0
+    return crc32(f"{parent.seed}:{parent.parent_id}:{number}".encode()) * parent.jitter >> 32
+
+
+def ending(parent: ParentOrder, children: Children, instrument: Instrument) -> str | None:
     """Why nothing more can come of a parent without live or unknown children; None while it can."""
     left = PartialSlicer.remaining(parent, children)
     if left <= ZERO:
-        return End.FILLED
+        return End.FILLED.value
+    if parent.stage is Stage.LEAVING:
+        return parent.why or End.SLICES_USED.value
     if too_small(floor_to(left, lot(instrument).step), parent, instrument):
-        return End.TAIL_TOO_SMALL
-    return End.SLICES_USED if parent.released >= parent.children else None
+        return End.TAIL_TOO_SMALL.value
+    used = parent.released >= parent.children and parent.style in (Style.IMMEDIATE, Style.TWAP)
+    return End.SLICES_USED.value if used else None

@@ -100,7 +100,10 @@ class OrderNotSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelAcked:
+    """``filled``: executed before the cancel took; None where the answer does not say."""
+
     key: OrderKey
+    filled: Qty | None = None
     ts_recv: Nanos
 
 

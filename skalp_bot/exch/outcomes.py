@@ -14,9 +14,9 @@ from aurora.model.events import (
     QueryAnswered,
     RequestFailed,
 )
-from aurora.model.numbers import Nanos
+from aurora.model.numbers import Nanos, Qty
 from aurora.model.order import Namespace, OrderKey
-from skalp_bot.exch.fields import DecodeError, mapping, text
+from skalp_bot.exch.fields import DecodeError, mapping, qty, text
 from skalp_bot.exch.listings import algo_view, order_view
 from skalp_bot.exch.wire import Answer, NoReply, Reply
 
@@ -108,7 +108,7 @@ def canceled(key: OrderKey, answer: Answer) -> CancelOutcome:
         case NoReply():
             return CancelFailed(key=key, code=0, why=answer.why, ts_recv=answer.ts_recv)
         case Reply(status=200) if _names(key, answer):
-            return CancelAcked(key=key, ts_recv=answer.ts_recv)
+            return CancelAcked(key=key, filled=_executed(answer), ts_recv=answer.ts_recv)
         case Reply():
             known = (
                 answer.code
@@ -160,6 +160,14 @@ def _names(key: OrderKey, reply: Reply) -> str:
         return text(row, theirs) if text(row, ours) == key.client_id else ""
     except DecodeError:
         return ""
+
+
+def _executed(reply: Reply) -> Qty | None:
+    """What had filled before the cancel, where the answer says so (an algo order's does not)."""
+    try:
+        return qty(mapping(reply.payload(), "order"), "executedQty")
+    except DecodeError:
+        return None
 
 
 def _unknown(key: OrderKey, answer: Answer, why: str) -> OrderUnknown:

@@ -1,5 +1,6 @@
 """For all parents and whatever becomes of their children: never more than was meant, never an odd lot."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import settings
@@ -7,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from aurora.execution.partials import Children, PartialSlicer
-from aurora.model.numbers import SECOND, Price, Qty
+from aurora.model.numbers import NO_QTY, SECOND, Price, Qty
 from aurora.model.order import Order, OrderStatus, Side
-from aurora.model.parent import ParentOrder, Style
+from aurora.model.parent import ParentOrder, Stage, Style
 from tests.kit import BTC, START, at, instrument, intent, order
 
 D = Decimal
@@ -43,12 +44,25 @@ class Slicing(RuleBasedStateMachine):
             interval=interval * SECOND,
             started_at=START,
             decision_mid=Price(D(mid)),
+            jitter=interval * SECOND // 2,
+            clip=Qty(STEP * max(steps // 7, 1)) if style is Style.ICEBERG else NO_QTY,
+            share=D("0.1"),
+            crosses=True,
         )
         self.parent = PartialSlicer.split(parent, RULES)
 
     @rule(seconds=st.floats(0, 60))
     def wait(self, seconds: float) -> None:
         self.seconds += seconds
+
+    @rule(steps=st.integers(1, 1_000_000))
+    def others_trade(self, steps: int) -> None:
+        self.parent = replace(self.parent, volume=Qty(self.parent.volume + STEP * steps))
+
+    @rule(stage=st.sampled_from((Stage.CROSSING, Stage.LEAVING)))
+    def lose_patience(self, stage: Stage) -> None:
+        if self.parent.stage is Stage.WORKING:
+            self.parent = replace(self.parent, stage=stage)
 
     @rule()
     def ask(self) -> None:
@@ -58,11 +72,15 @@ class Slicing(RuleBasedStateMachine):
         assert qty % STEP == 0
         assert RULES.market_qty_min <= qty <= RULES.market_qty_max
         assert qty * self.parent.decision_mid >= RULES.notional_min
+        if self.parent.style.rests or self.parent.stage is Stage.CROSSING:
+            assert not any(child.open and child.remaining for child in self.children)
+        if self.parent.clip and self.parent.stage is Stage.WORKING:
+            assert qty <= self.parent.clip
         wanted = intent(qty=str(qty))
         self.children.append(order(f"c{len(self.children)}", wanted))
         self.parent = PartialSlicer.released(self.parent)
 
-    def replace(self, number: int, status: OrderStatus, share: float) -> None:
+    def become(self, number: int, status: OrderStatus, share: float) -> None:
         child = self.children[number]
         qty = child.intent.qty or D(0)
         more = (qty - child.filled) * D(str(round(share, 3))) // STEP * STEP
@@ -73,7 +91,7 @@ class Slicing(RuleBasedStateMachine):
     @rule(data=st.data(), status=st.sampled_from(OrderStatus), share=st.floats(0, 1))
     def happen(self, data: st.DataObject, status: OrderStatus, share: float) -> None:
         number = data.draw(st.sampled_from([n for n, child in enumerate(self.children) if child.open]))
-        self.replace(number, status, share)
+        self.become(number, status, share)
 
     @rule()
     def track(self) -> None:
@@ -91,7 +109,7 @@ class Slicing(RuleBasedStateMachine):
         children = Children.of(self.children)
         assert children.committed <= self.parent.qty
         assert PartialSlicer.remaining(self.parent, children) + children.committed == self.parent.qty
-        assert len(self.children) == self.parent.released <= self.parent.children
+        assert len(self.children) == self.parent.released <= self.parent.children + 1
 
     @invariant()
     def never_over_while_a_child_may_fill(self) -> None:
