@@ -13,7 +13,7 @@ COPY aurora ./aurora
 COPY skalp_bot ./skalp_bot
 RUN /opt/skalp-bot/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
       --no-deps --no-build-isolation . \
- && /opt/skalp-bot/bin/python -m pip uninstall -q -y pip \
+ && /opt/skalp-bot/bin/python -m pip uninstall -q -y setuptools pip \
  && find /opt/skalp-bot -name __pycache__ -prune -exec rm -rf {} + \
  && /opt/skalp-bot/bin/python -m compileall -q -j 0 /opt/skalp-bot/lib
 
@@ -26,6 +26,8 @@ COPY --from=build /opt/skalp-bot /opt/skalp-bot
 WORKDIR /app
 COPY configs ./configs
 COPY profiles ./profiles
+# Commands look below ./state for a daemon: `docker compose exec daemon skalp-bot status` needs no path.
+RUN ln -s /var/lib/skalp-bot state
 USER 10001:10001
 VOLUME /var/lib/skalp-bot
 EXPOSE 9464

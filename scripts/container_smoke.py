@@ -17,7 +17,6 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 IMAGE = os.environ.get("SKALP_IMAGE", "skalp-bot:local")
 BASE = os.environ.get("BASE_IMAGE", "python:3.11-slim-bookworm")
-STATE = "/var/lib/skalp-bot/paper"
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 FILLS = "sum(skalp_fills_total)"
 BACK_S = 90.0
@@ -67,7 +66,7 @@ class Stack:
         return run(*self.words, "-p", self.project, *words, check=check, environ=self.environ)
 
     def container(self, service: str) -> str:
-        found = self.compose("ps", "-q", service).split()
+        found = self.compose("ps", "-a", "-q", service).split()
         if not found:
             raise BrokenError(f"service {service} has no container")
         return found[-1]
@@ -116,7 +115,7 @@ class Stack:
 
     def tell(self, *words: str) -> dict[str, object]:
         """A command inside the daemon's container."""
-        out = self.compose("exec", "-T", "daemon", "skalp-bot", *words, "--state-dir", STATE, "--json")
+        out = self.compose("exec", "-T", "daemon", "skalp-bot", *words, "--json")
         told = [line for line in out.splitlines() if line.startswith("{")]
         if not told:
             raise BrokenError(f"skalp-bot {' '.join(words)} answered:\n{out}")

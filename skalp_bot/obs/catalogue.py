@@ -189,6 +189,13 @@ MONEY = (
     gauge("skalp_funding_quote", "Funding booked; positive is received.", unit="quote asset"),
     gauge("skalp_drawdown_ratio", "Equity lost, as a fraction; net of transfers.", WINDOW),
     gauge(
+        "skalp_tail_quote",
+        "Loss of the positions over a minute: at the confidence of the CVAR gate, and expected beyond it.",
+        Label(name="measure", values=("var", "cvar")),
+        unit="quote asset",
+    ),
+    gauge("skalp_tail_warming_up", "1 while too few scenarios were seen and a floor is used."),
+    gauge(
         "skalp_wallet_residual_quote",
         "Change of the exchange's wallet in this run that no booked cause explains.",
         unit="quote asset",

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from math import isnan
 
+from aurora.engine import Engine
 from aurora.model.control import Stream, TradingState
 from aurora.model.drift import DriftKind
 from aurora.model.numbers import NEVER, SECOND, as_float
 from aurora.model.order import OrderStatus
-from aurora.state import State
 from skalp_bot.obs.catalogue import OTHER, ROLES, SECONDS
 from skalp_bot.obs.counts import Counts, age_s
 from skalp_bot.obs.metrics import Reading, Sample, Spread
@@ -20,17 +20,19 @@ EDGES = tuple(round(edge * SECOND) for edge in SECONDS)
 class Gauges:
     """Reads and changes nothing; every value is of the moment it is asked."""
 
-    def __init__(self, *, state: State, counts: Counts, symbols: tuple[str, ...], quote_asset: str) -> None:
-        self._state = state
+    def __init__(self, *, engine: Engine, counts: Counts) -> None:
+        self._state = engine.state
+        self._scenarios = engine.mind.stats.scenarios
         self._counts = counts
-        self._symbols = symbols
-        self._asset = quote_asset
+        self._symbols = engine.config.symbols
+        self._asset = engine.config.quote_asset
 
     def read(self, now: int) -> Iterator[Sample]:
         yield from self._market(now)
         yield from self._orders()
         yield from self._positions()
         yield from self._money()
+        yield from self._tail()
         yield from self._protection(now)
         yield from self._truth(now)
 
@@ -113,6 +115,18 @@ class Gauges:
             if start > 0:
                 lost = max(1.0 - equity / as_float(start), 0.0)
                 yield Reading(name="skalp_drawdown_ratio", labels=(since,), value=lost)
+
+    def _tail(self) -> Iterator[Reading]:
+        durable, market = self._state.durable, self._state.soft.market
+        exposures = {
+            position.symbol: as_float(position.qty) * market.of(position.symbol).mark
+            for position in durable.ledger.positions()
+            if position.symbol in self._scenarios.symbols
+        }
+        tail = self._scenarios.tail(exposures)
+        yield Reading(name="skalp_tail_quote", labels=("var",), value=tail.var)
+        yield Reading(name="skalp_tail_quote", labels=("cvar",), value=tail.cvar)
+        yield Reading(name="skalp_tail_warming_up", value=float(tail.warming_up))
 
     def _protection(self, now: int) -> Iterator[Reading]:
         gaps = dict.fromkeys(self._symbols, 0.0)

@@ -159,7 +159,7 @@ class Session:
             clock=self.clock,
             counts=counts,
             sources=Sources(
-                state=self.state,
+                engine=self.engine,
                 loop=self.loop,
                 pulse=self.pulse,
                 inbox=self.inbox,

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from aurora.engine import Engine
 from aurora.model.control import TradingState
 from aurora.model.numbers import SECOND
-from aurora.state import State
 from skalp_bot.config import Config
 from skalp_bot.journal.sqlite import SqliteJournal
 from skalp_bot.obs.counts import Counts
@@ -26,7 +26,7 @@ from skalp_bot.runner.venue import FastExchange
 class Sources:
     """Who counts what already."""
 
-    state: State
+    engine: Engine
     loop: Loop
     pulse: Pulse
     inbox: Inbox
@@ -55,10 +55,7 @@ class Telemetry:
         self._sources = sources
         self._lacking = missing
         self._started = clock.now()
-        core = config.aurora
-        self._gauges = Gauges(
-            state=sources.state, counts=counts, symbols=core.symbols, quote_asset=core.quote_asset
-        )
+        self._gauges = Gauges(engine=sources.engine, counts=counts)
         pulses = Pulses(page=self.page, beat_age_s=self.beat_age_s, missing=self.missing)
         self.server = HealthServer(
             host=config.metrics.host, port=config.metrics.port, pulses=pulses, about=about
@@ -78,7 +75,7 @@ class Telemetry:
 
     def missing(self) -> list[str]:
         """Why no entry is possible now."""
-        trading = self._sources.state.durable.trading
+        trading = self._sources.engine.state.durable.trading
         lacking = list(self._lacking())
         if trading.state is not TradingState.ACTIVE:
             lacking.append(f"trading state {trading.state} ({trading.halt_id}: {trading.reason})")

@@ -2,11 +2,14 @@
 
 import faulthandler
 import os
+import select
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import orjson
 
 from aurora.model.numbers import SECOND
 from skalp_bot.ports import Clock
@@ -19,6 +22,7 @@ SILENT_S = 5.0
 RESCUE_WAIT_S = 10.0
 ASLEEP_S = 1.0  # Our own wait was so much too long: the machine or the process was stopped, not the loop.
 EXIT_CODE = 4
+STDERR = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,7 @@ class Watchdog:
         """Halt first: whatever fails after it, the next start is HALTED."""
         try:
             reason = f"watchdog: {why}"
+            tell(reason)
             leave_halt(self._state_dir, reason)
             (self._state_dir / KILL).unlink(missing_ok=True)
             with (self._state_dir / LOG).open("ab", buffering=0) as log:
@@ -109,3 +114,11 @@ class Watchdog:
             pass  # A full disk, or a venue that does not answer: the end does not wait for them.
         finally:
             self._end(EXIT_CODE)
+
+
+def tell(reason: str) -> None:
+    """One line on standard error when it takes one at once; the loop's own log may be what hangs."""
+    ready = select.poll()
+    ready.register(STDERR, select.POLLOUT)
+    if any(event & select.POLLOUT for _, event in ready.poll(0)):
+        os.write(STDERR, orjson.dumps({"level": "critical", "event": "watchdog", "reason": reason}) + b"\n")
