@@ -232,3 +232,8 @@ class AuroraConfig(Section):
     execution: ExecutionConfig = ExecutionConfig()
     governance: GovernanceConfig = GovernanceConfig()
     reconcile: ReconcileConfig = ReconcileConfig()
+
+    @property
+    def hears_prints(self) -> bool:
+        """Whether anything is decided by the trades of others."""
+        return self.exits.trigger_price == "last" or self.execution.style == "PARTICIPATE"

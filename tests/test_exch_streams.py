@@ -8,7 +8,7 @@ from aurora.model.account import AccountSnapshot
 from aurora.model.commands import RequestSnapshot
 from aurora.model.control import DecodeFailed, Stream, StreamChanged
 from aurora.model.events import FeesLoaded, OrderAcked, OrderUpdate
-from aurora.model.market import BookTicker, MarkPrice
+from aurora.model.market import BookTicker, MarketTrade, MarkPrice
 from tests.exch_kit import STOP_SELL, Canned, Scene, awaited, error, streaming, submit, until
 
 ORDER = {
@@ -216,6 +216,22 @@ async def test_mark_prices_that_stop_coming_mean_a_dead_stream() -> None:
         await s.venue.say("market", mark)
         await until(lambda: s.of(MarkPrice))
         await until(lambda: changes(s, Stream.MARK) == [True, False, True])
+
+
+@awaited
+async def test_prints_are_heard_when_asked_for_and_prove_nothing_of_the_marks() -> None:
+    changed = {"prints": True, "mark_silence_s": 4.0, "market_silence_s": 1e9}
+    async with streaming(speed=10.0, **changed) as s:
+        await all_up(s)
+        assert ("market", "btcusdt@markPrice@1s", "btcusdt@aggTrade") in {
+            (route, *order["params"]) for route, order in s.venue.heard
+        }
+        said = {"e": "aggTrade", "E": 1, "s": "BTCUSDT", "p": "6.5", "q": "2", "T": 2, "m": True}
+        while changes(s, Stream.MARK) == [True]:
+            await s.venue.say("market", said)
+            await asyncio.sleep(0.02)
+        assert s.of(MarketTrade)[0].qty == 2.0
+        assert "no mark price" in next(e.why for e in s.of(StreamChanged) if not e.up)
 
 
 @awaited

@@ -45,6 +45,7 @@ class ExchangeSettings:
     ws_url: str = ""
     brand: str = "skalp"
     instance: str = "a"
+    prints: bool = False  # Hear the trades of others too.
     recv_window_ms: int = 3000
     http_timeout_s: float = 2.5
     bulk_timeout_s: float = 10.0  # For the few large public answers at start-up.

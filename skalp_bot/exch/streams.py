@@ -11,7 +11,7 @@ from aurora.model.market import BookTicker
 from aurora.model.numbers import SECOND, Nanos
 from aurora.model.order import OrderKey
 from skalp_bot.exch.ccxt_binance import BinanceClient
-from skalp_bot.exch.decode import book_ticker, mark_price, user_event
+from skalp_bot.exch.decode import book_ticker, mark_price, market_trade, user_event
 from skalp_bot.exch.fields import DecodeError, Row, mapping, text, whole
 from skalp_bot.exch.rest import Rest
 from skalp_bot.exch.settings import ExchangeSettings
@@ -41,10 +41,14 @@ class Streams:
         self._emit = emit
         self._book_ids: dict[str, int] = {}  # The newest update of each symbol's book we know of.
         self._probe_at = 0
+        self._marked_at = 0
         self._promised: dict[OrderKey, int] = {}  # Sent orders without an event; deadline, 0 until acked.
         lower = [symbol.lower() for symbol in settings.symbols]
         self._market = self._socket(Stream.MARKET, "public", [f"{each}@bookTicker" for each in lower])
-        self._mark = self._socket(Stream.MARK, "market", [f"{each}@markPrice@1s" for each in lower])
+        kinds = ["markPrice@1s", *(["aggTrade"] if settings.prints else [])]
+        self._mark = self._socket(
+            Stream.MARK, "market", [f"{each}@{kind}" for kind in kinds for each in lower]
+        )
         self._user = self._socket(Stream.USER, "private", [])
         self._sockets = (self._market, self._mark, self._user)
 
@@ -90,7 +94,7 @@ class Streams:
             stream=stream,
             address=listed if names else self._private_address,
             names=tuple(names),
-            read={Stream.MARKET: self._read_book, Stream.MARK: _read_mark, Stream.USER: self._read_user}[
+            read={Stream.MARKET: self._read_book, Stream.MARK: self._read_mark, Stream.USER: self._read_user}[
                 stream
             ],
         )
@@ -102,6 +106,21 @@ class Streams:
         tick: BookTicker = book_ticker(row, now)
         self._book_ids[tick.symbol] = tick.update_id
         return tick
+
+    def _read_mark(self, row: Row, now: Nanos) -> Event | None:
+        """Mark prices prove the stream's life; prints of others share it and prove nothing of the marks."""
+        match row["e"]:
+            case "markPriceUpdate":
+                self._marked_at = self._clock.monotonic()
+                return mark_price(row, now)
+            case "aggTrade" if self._settings.prints:
+                return market_trade(row, now)
+            case other:
+                raise DecodeError(f"{other} on the mark price stream")
+
+    def _marks_silent_s(self) -> float:
+        since = max(self._marked_at, self._mark.connected_at)
+        return (self._clock.monotonic() - since) / SECOND if self._mark.up else 0.0
 
     def _read_user(self, row: Row, now: Nanos) -> Event | None:
         if row["e"] == "listenKeyExpired":
@@ -130,8 +149,8 @@ class Streams:
             await self._clock.sleep(WATCH_S)
             for socket in self._sockets:
                 socket.check_life()
-            if self._mark.silent_s() > self._settings.mark_silence_s:
-                self._mark.drop(f"no mark price for {self._mark.silent_s():.1f} s")
+            if self._marks_silent_s() > self._settings.mark_silence_s:
+                self._mark.drop(f"no mark price for {self._marks_silent_s():.1f} s")
             self._check_promises()
             await self._check_market()
 
@@ -194,9 +213,3 @@ class Streams:
             if gone or failures >= LISTEN_KEY_TRIES:
                 failures = 0
                 self._user.drop("the listen key could not be kept alive")
-
-
-def _read_mark(row: Row, now: Nanos) -> Event | None:
-    if row["e"] != "markPriceUpdate":
-        raise DecodeError(f"{row['e']} on the mark price stream")
-    return mark_price(row, now)

@@ -20,6 +20,7 @@ def exchange_of(access: Access, config: AuroraConfig, *, emit: Emit, clock: Cloc
         ws_url=access.ws_url,
         brand=config.brand,
         instance=config.instance,
+        prints=config.hears_prints,
         recv_window_ms=config.execution.recv_window_ms,
     )
     return BinanceExchange(settings, clock=clock, emit=emit)
