@@ -179,6 +179,7 @@ class Soft:
     up: dict[Stream, bool] = field(default_factory=dict)
     started_at: Nanos = NEVER
     first_look_at: Nanos = NEVER  # First listing of positions and stops in this process.
+    looked_at: Nanos = NEVER  # When the last listing of positions was asked for.
     answered_at: Nanos = NEVER  # Last time the exchange answered anything.
     silent_since: Nanos | None = None  # First unanswered request since then.
     returned_at: Nanos = NEVER  # First answer after the last silence.

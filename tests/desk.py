@@ -100,6 +100,10 @@ class Venue:
     trades: list[Fill] = field(default_factory=list)
     posts: list[OrderKey] = field(default_factory=list)
     refuse: dict[Role, int] = field(default_factory=dict)  # Role -> code.
+    refuse_once: list[tuple[Role, int]] = field(default_factory=list)
+    refuse_reducing_nothing: bool = False  # -2022 instead of an order that expires.
+    slots: int = 200  # Conditional orders that may rest; -4045 beyond.
+    shrink: dict[Role, Decimal] = field(default_factory=dict)  # Listed with this quantity.
     lose_ack: list[Role] = field(default_factory=list)  # Accepted, but the answer is lost; once each.
     hold_fills: list[Role] = field(default_factory=list)  # Accepted, filled by the story.
     mute: bool = False  # The user stream says nothing.
@@ -238,7 +242,7 @@ class Desk:
         key, intent, venue = command.key, command.approved.intent, self.venue
         assert key not in venue.posts, "one POST per id, ever"
         venue.posts.append(key)
-        code = venue.refuse.get(intent.role)
+        code = self.refusal(intent)
         if code is not None:
             self.tell(OrderRefused(key=key, code=code, why="refused", signed_at=self.now, ts_recv=self.now))
             return
@@ -263,6 +267,21 @@ class Desk:
             )
         if news is not None and not venue.mute:
             self.tell(news)
+
+    def refusal(self, intent: OrderIntent) -> int | None:
+        venue = self.venue
+        once = next((row for row in venue.refuse_once if row[0] is intent.role), None)
+        if once is not None:
+            venue.refuse_once.remove(once)
+            return once[1]
+        conditional = [i for i in venue.resting.values() if i.namespace is Namespace.ALGO]
+        if intent.close_position and any(i.close_position and i.side is intent.side for i in conditional):
+            return -4130
+        if intent.namespace is Namespace.ALGO and len(conditional) >= venue.slots:
+            return -4045
+        if venue.refuse_reducing_nothing and intent.role is Role.EXIT and venue.position.flat:
+            return -2022
+        return venue.refuse.get(intent.role)
 
     def crosses(self, intent: OrderIntent) -> bool:
         """Whether it meets the touch: at the market always, with a price when it reaches the other side."""
@@ -364,7 +383,7 @@ class Desk:
             side=intent.side if intent else Side.BUY,
             type=intent.type if intent else OrderType.MARKET,
             status=self.venue.seen[key],
-            qty=Qty((intent.qty if intent else None) or D(0)),
+            qty=Qty(self.venue.shrink.get(intent.role, intent.qty or D(0)) if intent else D(0)),
             filled=Qty(done),
             price=Price(D(0)),
             trigger=Price((intent.trigger if intent else None) or D(0)),

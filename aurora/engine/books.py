@@ -30,6 +30,8 @@ def snapshot(turn: Turn, look: AccountSnapshot) -> None:
     list_orders(turn, look)
     if look.positions is not None and look.algo_orders is not None and turn.soft.first_look_at == NEVER:
         turn.soft.first_look_at = turn.now
+    if look.positions is not None:
+        turn.soft.looked_at = look.requested_at
     differing = diff(books(turn, look), their_books(look), turn.prefix)
     open_now = [drift for drift in differing if not mended(turn, drift, look)]
     agree_again(turn, differing, look)
@@ -116,6 +118,11 @@ def count_foreign(turn: Turn, look: AccountSnapshot) -> None:
 def is_listed(turn: Turn, order: Order, view: OrderView) -> None:
     if view.filled > order.booked and order.key.namespace is Namespace.REGULAR:
         turn.list_trades(order.intent.symbol, "a listing shows more filled")
+    if shrunk(turn, order, view):
+        turn.alert("STOP_SHRUNK", order.intent.symbol, f"listed for {view.qty}, sent for {order.intent.qty}")
+        turn.move(order, order.status, listed=False)
+        turn.cancel(order)
+        return
     if order.listed and order.status in LIVE and order.unknown_since is None:
         return
     turn.move(
@@ -125,6 +132,13 @@ def is_listed(turn: Turn, order: Order, view: OrderView) -> None:
         exchange_id=view.exchange_id,
         unknown_since=None,
     )
+
+
+def shrunk(turn: Turn, order: Order, view: OrderView) -> bool:
+    """Whether the exchange cut a reduce-only stop below the position it is to end."""
+    stop = order.intent.role is Role.STOP and order.status in LIVE
+    held = abs(turn.d.ledger.position(order.intent.symbol).qty)
+    return stop and view.qty < min(order.intent.qty or view.qty, held)
 
 
 def not_listed(turn: Turn, order: Order) -> None:

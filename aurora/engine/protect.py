@@ -23,6 +23,12 @@ EXIT_ANSWER_WAIT = SECOND  # An exit that was accepted and has not filled: asked
 STOP_AGAIN = 500 * MILLISECOND
 STOP_FOLLOWS = SECOND  # The resting stop follows a ratchet at most this often.
 STOPS_TRIED_MAX = 5
+STOP_AGAIN_LATE = (
+    30 * SECOND
+)  # A stop that is refused for good is left to the other one, and tried now and then.
+LOOK_WAIT_MAX = SECOND  # Nothing stops us getting out: so long, and no longer, an exit waits for a look.
+NO_SLOT = -4045
+NOTHING_TO_REDUCE = -2022
 GRACE_AFTER_SILENCE = SECOND
 WOULD_TRIGGER = -2021
 REFUSED_FOR_GOOD = (-4045, -4120, -4006, -4007, -4210, -4211)
@@ -249,10 +255,14 @@ def keep_stops(turn: Turn, bracket: Bracket) -> None:
     unlisted = [order for order in (*working, *backstops) if not order.listed and order.status in LIVE]
     if unlisted:
         turn.list_stops(bracket.symbol, "a stop is accepted and not yet listed")
+    if not listed and last_code(mine, Role.STOP) == NO_SLOT and working:
+        for order in working:  # No slot for the new one beside the old: the old one makes room.
+            turn.cancel(order)
+        return
     needs = []
-    if turn.config.exits.backstop and not usable(backstops) and not refused_often(mine, Role.BACKSTOP):
+    if turn.config.exits.backstop and not usable(backstops) and not refused_often(turn, mine, Role.BACKSTOP):
         needs.append(Role.BACKSTOP)
-    if turn.config.exits.mode != "local" and not usable(fit):
+    if turn.config.exits.mode != "local" and not usable(fit) and not refused_often(turn, mine, Role.STOP):
         needs.append(Role.STOP)
     again = STOP_AGAIN if bracket.stops_tried else turn.config.exits.stop_resize_ms * MILLISECOND
     if any(order.listed and order.remaining == bracket.qty for order in working):
@@ -281,10 +291,23 @@ def usable(orders: list[Order]) -> bool:
     )
 
 
-def refused_often(orders: tuple[Order, ...], role: Role) -> bool:
-    """A backstop the exchange keeps refusing is left to the working stop and the deadline."""
-    refused = [o for o in orders if o.intent.role is role and o.status is OrderStatus.REJECTED]
-    return len(refused) >= STOPS_TRIED_MAX or any(o.code in REFUSED_FOR_GOOD for o in refused)
+def last_code(orders: tuple[Order, ...], role: Role) -> int:
+    """The code of the newest order of that role; zero when it was not refused, or there is none."""
+    newest = [order for order in orders if order.intent.role is role][-1:]
+    return newest[0].code if newest and newest[0].status is OrderStatus.REJECTED else 0
+
+
+def refused_often(turn: Turn, orders: tuple[Order, ...], role: Role) -> bool:
+    """A stop the exchange keeps refusing is left to the other one and to the deadline for a while.
+
+    What was refused before one of that role ended otherwise counts no more: a slot is free again.
+    """
+    tried = [order for order in orders if order.intent.role is role and order.status.terminal]
+    otherwise = max((o.updated_at for o in tried if o.status is not OrderStatus.REJECTED), default=NEVER)
+    refused = [o for o in tried if o.status is OrderStatus.REJECTED and o.updated_at > otherwise]
+    if len(refused) < STOPS_TRIED_MAX and not any(o.code in REFUSED_FOR_GOOD for o in refused):
+        return False
+    return turn.now - max(order.updated_at for order in refused) < STOP_AGAIN_LATE
 
 
 def begin_exit(turn: Turn, bracket: Bracket, reason: str) -> None:
@@ -321,6 +344,8 @@ def press(turn: Turn, bracket: Bracket) -> None:
         for order in turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
         if order.intent.role is Role.EXIT and order.open
     ]
+    if nothing_to_reduce(turn, bracket) and since < LOOK_WAIT_MAX:
+        return
     waiting = [order for order in exits if order.status is not OrderStatus.UNKNOWN]
     if waiting and since < EXIT_ANSWER_WAIT:
         return
@@ -332,6 +357,15 @@ def press(turn: Turn, bracket: Bracket) -> None:
     send_exit(turn, bracket)
     if bracket.naked_since is not None:
         keep_stops(turn, turn.d.brackets[bracket.symbol])
+
+
+def nothing_to_reduce(turn: Turn, bracket: Bracket) -> bool:
+    """Whether the exchange said so of the last exit and no look at the account is newer."""
+    mine = turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
+    if last_code(mine, Role.EXIT) != NOTHING_TO_REDUCE:
+        return False
+    told = max(order.updated_at for order in mine if order.intent.role is Role.EXIT)
+    return turn.soft.looked_at <= told
 
 
 def sweep(turn: Turn, bracket: Bracket) -> None:

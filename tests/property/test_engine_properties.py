@@ -24,7 +24,11 @@ ACTS = st.lists(
         st.tuples(
             st.just("refuse"),
             st.sampled_from(
-                [f"{r.name}:{c}" for r in (Role.STOP, Role.BACKSTOP) for c in (-1111, -2021, -4045)]
+                [
+                    f"{r.name}:{c}"
+                    for r in (Role.STOP, Role.BACKSTOP)
+                    for c in (-1111, -2021, -4045, -4120, -4130)
+                ]
             ),
         ),
         st.tuples(st.just("by_hand"), st.just("")),
