@@ -54,6 +54,19 @@ def test_an_order_costs_no_weight_so_a_spent_weight_does_not_hold_an_exit() -> N
     assert budget.admit(Lane.EXIT, ask(0, 1)) is None
 
 
+def test_what_never_left_us_is_given_back_in_its_own_window_only() -> None:
+    time = Time()
+    budget = Budget(now=time)
+    asked = ask(weight=5, orders=1)
+    assert budget.admit(Lane.EXIT, asked) is None
+    assert budget.use() == (("weight", 5 / 2400), ("orders_10s", 1 / 300), ("orders_1m", 1 / 1200))
+    asked_at = time.now
+    time.now += 10 * SECOND
+    budget.admit(Lane.EXIT, asked)
+    budget.give_back(asked, asked_at)
+    assert budget.use() == (("weight", 5 / 2400), ("orders_10s", 1 / 300), ("orders_1m", 1 / 1200))
+
+
 def test_room_comes_back_with_the_venues_next_window() -> None:
     time = Time()
     budget = Budget(now=time)

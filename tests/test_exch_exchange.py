@@ -127,6 +127,7 @@ async def test_a_venue_that_is_gone_proves_that_nothing_was_sent() -> None:
         await s.exchange._rest.open()
         await s.exchange.execute(submit("skalpa-1-1-0E"))
         assert "not connected" in s.last(OrderNotSent).why
+        assert {share for _, share in s.exchange.budget_use()} == {0}
 
 
 @awaited

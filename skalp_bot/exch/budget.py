@@ -108,6 +108,15 @@ class Budget:
         if reply.status in {418, 429}:
             self._close(request, reply, now)
 
+    def give_back(self, request: Request, asked_at: int) -> None:
+        """No byte of it left us, so the venue never counted it: an outage must not use up its minute."""
+        now = self.now()
+        costs = [(self.weight, request.weight), *((window, request.orders) for window in self.orders)]
+        for window, cost in costs:
+            window.roll(now)
+            if asked_at // window.span == window.index:
+                window.used = max(window.used - cost, 0)
+
     def set_limits(self, rate_limits: list[Row]) -> None:
         """The limits of exchangeInfo; spans we do not know are left as they are."""
         for row in rate_limits:

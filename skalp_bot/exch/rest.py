@@ -55,16 +55,18 @@ class Rest:
     ) -> Answer:
         """Send once when there is room; never retry, never raise for what the network does."""
         turned = await self._admitted(request, lane)
-        now = Nanos(self._clock.now())
+        now, asked_at = Nanos(self._clock.now()), self._venue_clock.now()
         if turned:
             return NoReply(sent=False, why=f"not sent: {turned}", signed_at=now, ts_recv=now)
         if send_before is not None and now > send_before:
+            self.budget.give_back(request, asked_at)
             late_ms = (now - send_before) / 1e6
             return NoReply(sent=False, why=f"not sent: {late_ms:.1f} ms too late", signed_at=now, ts_recv=now)
-        asked_at = self._venue_clock.now()
         answer = await self._send(request, lane, timeout_s or self._settings.http_timeout_s)
         if isinstance(answer, Reply):
             self.budget.note(request, answer, asked_at)
+        elif not answer.sent:
+            self.budget.give_back(request, asked_at)
         return answer
 
     async def warm(self) -> None:
