@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from time import process_time
 from timeit import repeat
 
 import pytest
@@ -234,5 +235,5 @@ def test_a_histogram_tells_how_many_were_within_each_edge() -> None:
 def test_a_tick_pays_less_than_a_microsecond() -> None:
     counts = Counts(SYMBOLS)
     seen = step(event=tick())
-    best_s = min(repeat(lambda: counts.see(seen), number=20_000, repeat=5)) / 20_000
+    best_s = min(repeat(lambda: counts.see(seen), number=20_000, repeat=5, timer=process_time)) / 20_000
     assert best_s < 1e-6, f"{best_s * 1e9:.0f} ns"

@@ -1,7 +1,7 @@
 """The metrics page: counts and readings, in the words of the catalogue, as Prometheus reads them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 from prometheus_client import ProcessCollector, generate_latest
@@ -42,31 +42,32 @@ class Page:
     """One scrape: gathered on the loop in a moment, written as text wherever there is time."""
 
     samples: tuple[Sample, ...]
+    counted: dict[tuple[str, Labels], float] = field(default_factory=dict)
+    symbols: tuple[str, ...] = ()
 
     def text(self) -> bytes:
         return generate_latest(self)
 
     def collect(self) -> Iterable[Family]:
         by_name: dict[str, list[Sample]] = {}
-        for sample in self.samples:
+        for sample in (*self._counters(), *self.samples):
             by_name.setdefault(sample.name, []).append(sample)
         for name, metric in CATALOGUE.items():
             if name in by_name:
                 yield family(metric, by_name[name])
         yield from PROCESS.collect()
 
+    def _counters(self) -> Iterator[Reading]:
+        for (name, labels), value in (seeds(self.symbols) | self.counted).items():
+            yield Reading(name=name, labels=labels, value=value)
+
 
 def page(counts: Counts, readings: Iterable[Sample]) -> Page:
-    return Page((*counted(counts), *readings))
-
-
-def counted(counts: Counts) -> Iterator[Reading]:
-    values = seeds(tuple(counts.ticks)) | counts.values
+    counted = dict(counts.values)
     for symbol, (ticks, conflated) in counts.ticks.items():
-        values["skalp_ticks_total", (symbol,)] = ticks
-        values["skalp_ticks_conflated_total", (symbol,)] = conflated
-    for (name, labels), value in values.items():
-        yield Reading(name=name, labels=labels, value=value)
+        counted["skalp_ticks_total", (symbol,)] = ticks
+        counted["skalp_ticks_conflated_total", (symbol,)] = conflated
+    return Page(tuple(readings), counted, tuple(counts.ticks))
 
 
 def seeds(symbols: tuple[str, ...]) -> dict[tuple[str, Labels], float]:
