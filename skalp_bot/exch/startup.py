@@ -254,4 +254,8 @@ def _moved(row: Row) -> bool:
 
 def _likely(symbol: str, listed: list[str]) -> str:
     near = [each for each in listed if each.startswith(symbol[:3])][:5]
-    return f"did you mean {', '.join(near)}?" if near else f"{len(listed)} symbols are listed there"
+    if near:
+        return f"did you mean {', '.join(near)}?"
+    if len(listed) <= 10:
+        return f"listed there: {', '.join(listed)}; name those under symbols, or in AURORA__SYMBOLS"
+    return f"{len(listed)} symbols are listed there"

@@ -176,10 +176,25 @@ def text(value: Decimal, step: Decimal) -> str:
 
 
 @dataclass(slots=True)
+class Tops:
+    """bookTicker frames since launch: made, sent (once for each listener), made while nobody listened."""
+
+    frames: int = 0
+    sent: int = 0
+    dropped: int = 0
+
+    def count(self, listeners: int) -> None:
+        self.frames += 1
+        self.sent += listeners
+        self.dropped += not listeners
+
+
+@dataclass(slots=True)
 class Board:
     """All symbols' billboards."""
 
     billboards: dict[str, Billboard]
+    tops: Tops = field(default_factory=Tops)
 
     @classmethod
     def make(cls, steps: Mapping[str, Decimal], history: Callable[[str], Sequence[Candle]]) -> "Board":

@@ -77,6 +77,8 @@ class Feeds:
         symbol = payload["s"]
         stream = self.names[symbol].direct.get(kind)
         every = kind == "bookTicker" and self.hub.wanted("!bookTicker")
+        if kind == "bookTicker":
+            self.board.tops.count(len(self.hub.listeners.get(stream or "", ())))
         if stream is None or not (every or self.hub.wanted(stream)):
             return
         body = orjson.dumps(payload)

@@ -45,6 +45,12 @@ def time(call: Call) -> object:
     return {"serverTime": call.now_ms}
 
 
+def stats(call: Call) -> object:
+    """Not Binance's: what this venue counted, for who wants to know that nothing was lost on the way."""
+    tops = call.desk.board.tops
+    return {"bookTicker": {"frames": tops.frames, "sent": tops.sent, "dropped": tops.dropped}}
+
+
 def exchange_info(call: Call) -> object:
     assets = sorted({spec.margin_asset for spec in call.venue.symbols.values()})
     return {
@@ -278,6 +284,7 @@ ENDPOINTS = (
     get("/fapi/v1/ticker/24hr", ticker_24h, weight=one_or_all(1, 40)),
     get("/fapi/v1/ticker/price", ticker_price, weight=one_or_all(1, 2)),
     get("/fapi/v2/ticker/price", ticker_price, weight=one_or_all(1, 2)),
+    get("/paper/v1/stats", stats, weight=0),
     get("/fapi/v1/ticker/bookTicker", book_ticker, weight=one_or_all(2, 5)),
     get("/fapi/v1/openInterest", open_interest, weight=1, mandatory=("symbol",)),
 )

@@ -30,7 +30,7 @@ from skalp_bot.runner.recovery import Recovered, recover
 from skalp_bot.runner.report import Opening, Report, write_report
 from skalp_bot.runner.session import NotReadyError, Parts, Session
 from skalp_bot.runner.status import Log, Screen, closing_words, opening_words
-from skalp_bot.runner.venue import Access, PaperChild, access_of, keyed
+from skalp_bot.runner.venue import Access, PaperChild, access_of, frames_counted, keyed
 from skalp_bot.runner.watchdog import Rescue, Watchdog
 
 OK, FAILED, USAGE, REFUSED, BROKEN = 0, 1, 2, 3, 4
@@ -67,6 +67,7 @@ class Run:
         self.ended = 0
         self.code = FAILED
         self.recovered: Recovered | None = None
+        self.tape = {"frames": 0, "sent": 0, "dropped": 0}
         self.errors: list[str] = []
 
     async def run(self) -> int:
@@ -130,6 +131,7 @@ class Run:
             async with asyncio.timeout(self.options.duration_s):
                 await session.stopping.wait()
         doubts = await session.stop()
+        self.tape = await frames_counted(session.access)
         self.errors += doubts
         for doubt in doubts:
             self.log.say("not_shown", level="error", what=doubt)
@@ -210,7 +212,7 @@ class Run:
             "duration_s": round(((self.ended or self.clock.now()) - begun) / SECOND, 3) if begun else 0.0,
             "exit_code": code,
             "state_dir": str(self.options.state_dir),
-            "tape": {"frames": 0, "sent": 0, "dropped": 0},
+            "tape": self.tape,
             **fold.numbers(),
         }
         empty = {"p50": 0.0, "p99": 0.0, "max": 0.0}

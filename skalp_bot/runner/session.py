@@ -76,7 +76,7 @@ class Session:
         self.options, self.clock, self.log, self.exchange = options, clock, log, exchange
         self.recovered, self.engine, self.journal = recovered, recovered.engine, recovered.journal
         self.state = recovered.engine.state
-        self.inbox = inbox
+        self.inbox, self.access = inbox, parts.access
         self.stopping = asyncio.Event()
         self.hurried = False
         self.ready_at = 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import aiohttp
 import orjson
 
 from skalp_bot.config import RunOptions, Secret, Venue
@@ -14,6 +15,7 @@ from skalp_bot.ports import Clock, Exchange, VenueError
 
 READY_WAIT_S = 20.0
 END_WAIT_S = 5.0
+ASK_WAIT_S = 2.0
 POLL_S = 0.02
 LOG_TAIL = 2_000
 
@@ -97,6 +99,23 @@ class PaperChild:
     def _ended(self, code: int) -> str:
         said = self.log.read_text(errors="replace")[-LOG_TAIL:].strip() if self.log.exists() else ""
         return f"the paper exchange ended with exit code {code}; see {self.log}\n{said}".strip()
+
+
+async def frames_counted(access: Access) -> dict[str, int]:
+    """bookTicker frames as a paper exchange counted them; zeros elsewhere, and when it does not say."""
+    counted = {"frames": 0, "sent": 0, "dropped": 0}
+    if not access.rest_url:
+        return counted
+    try:
+        timeout = aiohttp.ClientTimeout(total=ASK_WAIT_S)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as http,
+            http.get(f"{access.rest_url}/paper/v1/stats") as answer,
+        ):
+            told = orjson.loads(await answer.read())["bookTicker"]
+            return {name: int(told[name]) for name in counted}
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError):
+        return counted
 
 
 def access_of(ready_file: Path) -> Access:

@@ -153,6 +153,10 @@ def test_duration_counts_from_ready_and_the_report_adds_up(stage: Stage) -> None
     assert 4.0 <= report["duration_s"] < 12.0
     assert report["ticks"] > 50
     assert report["symbols"] == ["BTCUSDT"]
+    arrived = report["ticks"] + report["ticks_conflated"]
+    assert arrived <= report["tape"]["sent"] <= arrived + 5, (
+        "what was sent and not read is on its way at most"
+    )
     assert report["latency_us"]["tick_to_decision"]["p99"] > 0
     assert_books_agree(report, venue)
 
