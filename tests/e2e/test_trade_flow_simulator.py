@@ -218,3 +218,35 @@ def test_a_venue_that_is_not_there_is_refused_with_its_address(stage: Stage) -> 
     late = stage.run(venue, seed=LONG_FIRST)
     assert late.process.wait(30) == 3
     assert "127.0.0.1" in "\n".join(late.raw)
+
+
+def test_a_position_closed_by_hand_is_followed_and_the_books_agree(stage: Stage) -> None:
+    venue, daemon = stage.play(CALM % 120, seed=LONG_FIRST)
+    entered(daemon)
+    held = venue.position()
+    venue.ask("/fapi/v1/order", "POST", symbol="BTCUSDT", side="SELL", type="MARKET", quantity=held)
+    daemon.wait_event("round_trip", exit_reason="EXCHANGE_STOP")
+    ours = "ska1-"
+    until(
+        lambda: not [stop for stop in venue.stops() if stop["side"] == "SELL"],
+        5,
+        "the stops of the closed position are gone",
+    )
+    report = daemon.stop()
+    strangers = [order for order in venue.orders() if not order["clientOrderId"].startswith(ours)]
+    assert len(strangers) == 1
+    assert_books_agree(report, venue)
+    assert_no_id_twice(venue)
+
+
+def test_a_stop_cancelled_by_hand_stands_again_within_three_seconds(stage: Stage) -> None:
+    venue, daemon = stage.play(CALM % 120, seed=SHORT_FIRST)
+    entered(daemon)
+    for stop in venue.stops():
+        venue.ask("/fapi/v1/algoOrder", "DELETE", algoId=stop["algoId"])
+    until(venue.protected, 3.0, "a listed stop")
+    daemon.wait_event("unprotected")
+    report = daemon.stop()
+    assert report["unprotected_seconds_max"] <= 3
+    assert venue.position() < 0
+    assert_books_agree(report, venue)
