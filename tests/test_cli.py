@@ -22,6 +22,8 @@ LOOKING = ["status", "positions", "orders", "gates", "why", "why-not", "ledger"]
 VERBS = ["pause", "cancel", "halt", "flatten", "reconcile"]
 COMMANDS = ["run", "exchange", "check-config", *LOOKING, *VERBS, "resume"]
 Capture = pytest.CaptureFixture[str]
+NOWHERE = "http://127.0.0.1:9"
+READY = {"rest": NOWHERE, "ws": NOWHERE, "api_key": "k", "api_secret": "s", "instance": "other"}
 
 
 @pytest.fixture(autouse=True)
@@ -195,6 +197,12 @@ def test_a_verb_is_posted_with_who_and_why(verb: str, capsys: Capture) -> None:
     assert "H-7" in capsys.readouterr().out
 
 
+def test_a_daemon_is_not_told_of_another_exchange(capsys: Capture) -> None:
+    code, *asked = with_daemon(Path("state/testnet"), ["pause", "--exchange", "r.json"], {"verified": True})
+    assert (code, asked) == (2, [])
+    assert "for where no daemon runs" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
 def test_resume_names_its_halt() -> None:
     code, asked = with_daemon(
         Path("state/testnet"), ["resume", "H-7", "--reason", "calm"], {"verified": True}
@@ -249,17 +257,36 @@ def test_with_nothing_there_it_says_how_to_begin(capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize("verb", ["pause", "cancel", "flatten", "reconcile"])
-def test_a_verb_without_a_daemon_says_who_could(verb: str, capsys: Capture) -> None:
+def test_a_verb_without_a_daemon_needs_to_know_how_it_was_configured(verb: str, capsys: Capture) -> None:
     journal_in(Path("state/testnet"))
-    assert main([verb]) == 1
-    assert f"nobody can {verb}: start it with skalp-bot run" in capsys.readouterr().err
+    assert main([verb]) == 2
+    assert "run.json does not tell how the last run was configured" in capsys.readouterr().err
+    assert not Path("state/testnet/HALT").exists()
 
 
-def test_a_halt_without_a_daemon_is_left_for_the_next_start(capsys: Capture) -> None:
+def test_a_halt_that_cannot_be_journaled_is_left_for_the_next_start(capsys: Capture) -> None:
     journal_in(Path("state/testnet"))
-    assert main(["halt", "--reason", "holiday", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["effect"].endswith("is HALTED")
+    assert main(["halt", "--reason", "holiday", "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert told["error"].startswith("state/testnet/HALT makes its next start HALTED; ")
+    assert "--profile" in told["error"]
     assert "holiday" in Path("state/testnet/HALT").read_text()
+
+
+def test_a_verb_with_the_wrong_account_changes_nothing(capsys: Capture) -> None:
+    journal_in(Path("state/mine"))
+    Path("ready.json").write_text(json.dumps(READY))
+    words = ["halt", "--state-dir", "state/mine", "--profile", PAPER, "--exchange", "ready.json"]
+    assert main(words) == 1
+    assert "tells of another account" in capsys.readouterr().err
+
+
+def test_a_verb_takes_no_paper_exchange_to_another_venue(capsys: Capture) -> None:
+    journal_in(Path("state/mine"))
+    testnet = str(ROOT / "profiles/btc_production_testnet.yaml")
+    words = ["pause", "--state-dir", "state/mine", "--profile", testnet, "--exchange", "ready.json"]
+    assert main(words) == 2
+    assert "--exchange is for venue paper" in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
 def test_a_daemon_that_hangs_is_named_by_its_pid(capsys: Capture) -> None:

@@ -142,10 +142,3 @@ def test_the_halt_stands_although_the_venue_cannot_be_reached(tmp_path: Path) ->
     assert done.returncode == 3, done.stderr
     assert "exchange.json" in json.loads(done.stdout)["error"]
     assert (tmp_path / HALT).read_text().endswith("cancel --standalone: drill\n")
-
-
-def test_options_of_the_standalone_alone_are_refused_without_it(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "skalp_bot", "cancel", "--profile", "x.yaml", "--state-dir", str(tmp_path)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 2
-    assert "--standalone" in done.stderr

@@ -64,23 +64,27 @@ class Desk:
 
     async def act(self, verb: Verb, *, by: str, reason: str, halt_id: str = "") -> Answer:
         """Put the verb on the line and answer when what it asks for is true."""
-        refused = self._refusal(verb, halt_id)
+        refused = self.refusal(verb, halt_id)
         if refused is not None:
             return refused
         await self.put_on_line(verb, by=by, reason=reason, halt_id=halt_id)
+        return await self.proof(verb, by)
+
+    async def proof(self, verb: Verb, by: str) -> Answer:
+        """The answer to a verb that is on the line already, once its effect is seen or overdue."""
         match verb:
             case Verb.RESUME:
                 return await self._resumed()
             case Verb.PAUSE:
-                return await self._answer(verified=True)
+                return await self.answer(verified=True)
             case Verb.CANCEL | Verb.HALT:
                 gone = await self.wait_until(lambda: not self.open_entries(), self.effect_wait_s)
-                return await self._answer(verified=gone)
+                return await self.answer(verified=gone)
             case Verb.FLATTEN:
-                return await self._answer(verified=await self.flat(by), listing=True)
+                return await self.answer(verified=await self.flat(by), listing=True)
             case _:
                 seen = await self.looked(by)
-                return await self._answer(verified=seen, listing=True)
+                return await self.answer(verified=seen, listing=True)
 
     async def put_on_line(self, verb: Verb, *, by: str, reason: str, halt_id: str = "") -> None:
         """Hand the verb to the engine and return when it was stepped."""
@@ -130,7 +134,7 @@ class Desk:
     def _looked_at(self) -> int:
         return self.last_look.requested_at if self.last_look is not None else 0
 
-    def _refusal(self, verb: Verb, halt_id: str) -> Answer | None:
+    def refusal(self, verb: Verb, halt_id: str) -> Answer | None:
         trading = self._state.durable.trading
         if verb is not Verb.RESUME:
             return None
@@ -143,13 +147,14 @@ class Desk:
 
     async def _resumed(self) -> Answer:
         if self._state.durable.trading.state is TradingState.ACTIVE:
-            return await self._answer(verified=True)
+            return await self.answer(verified=True)
         trading = self._state.durable.trading
         return Answer(
             status=409, body={"error": f"still {trading.state}: another halt, {trading.halt_id}, came first"}
         )
 
-    async def _answer(self, *, verified: bool, listing: bool = False) -> Answer:
+    async def answer(self, *, verified: bool, listing: bool = False) -> Answer:
+        """What is true now, once it is on disk."""
         await self._durable()
         trading = self._state.durable.trading
         body: dict[str, Any] = {

@@ -1,6 +1,7 @@
 """From a state directory to an engine that remembers: journal, checkpoint, later facts, a new id epoch."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from aurora.config import AuroraConfig
 from aurora.engine import Engine
@@ -8,6 +9,7 @@ from aurora.model.events import Started
 from aurora.model.numbers import Nanos
 from aurora.state import State
 from skalp_bot.config import RunOptions
+from skalp_bot.journal.reader import JournalReader
 from skalp_bot.journal.restore import restored
 from skalp_bot.journal.rows import next_epoch
 from skalp_bot.journal.schema import FILE, Fingerprint, key_hash
@@ -29,14 +31,15 @@ class Recovered:
     halt_reason: str
 
 
-def recover(options: RunOptions, access: Access, clock: Clock) -> Recovered:
-    """Take the lock, verify the journal, rebuild the books; nothing is sent yet."""
-    fingerprint = Fingerprint(
-        venue=access.venue.value, key_hash=key_hash(access.api_key.reveal()), instance=access.instance
-    )
+def recover(options: RunOptions, access: Access | None, clock: Clock) -> Recovered:
+    """Take the lock, verify the journal, rebuild the books; nothing is sent yet.
+
+    Without a way to the exchange the journal is taken for that of the account it tells of.
+    """
+    path = options.state_dir / FILE
     journal = open_journal(
-        options.state_dir / FILE,
-        fingerprint,
+        path,
+        fingerprint_of(access) if access is not None else told_in(path),
         clock,
         limits=Limits(checkpoint_every=options.config.journal.checkpoint_every),
     )
@@ -53,6 +56,17 @@ def recover(options: RunOptions, access: Access, clock: Clock) -> Recovered:
         started=started,
         halt_reason=halt_reason,
     )
+
+
+def fingerprint_of(access: Access) -> Fingerprint:
+    hashed = key_hash(access.api_key.reveal())
+    return Fingerprint(venue=access.venue.value, key_hash=hashed, instance=access.instance)
+
+
+def told_in(path: Path) -> Fingerprint:
+    reader = JournalReader(path)
+    reader.close()
+    return reader.account
 
 
 def opening_of(state: State, config: AuroraConfig) -> Opening:

@@ -18,6 +18,7 @@ from aurora.model.control import TradingState
 from aurora.model.numbers import SECOND
 from skalp_bot.clock import SystemClock
 from skalp_bot.config import RunOptions, Venue
+from skalp_bot.config.kept import keep
 from skalp_bot.config.secret import API_KEY, API_SECRET
 from skalp_bot.obs.log import install
 from skalp_bot.obs.redact import redacted
@@ -30,7 +31,7 @@ from skalp_bot.runner.recovery import Recovered, recover
 from skalp_bot.runner.report import Opening, Report, write_report
 from skalp_bot.runner.session import NotReadyError, Parts, Session
 from skalp_bot.runner.status import Log, Screen, closing_words, opening_words
-from skalp_bot.runner.venue import Access, PaperChild, access_of, frames_counted, keyed
+from skalp_bot.runner.venue import Access, PaperChild, access_for, child_for, frames_counted
 from skalp_bot.runner.watchdog import Rescue, Watchdog
 
 OK, FAILED, USAGE, REFUSED, BROKEN = 0, 1, 2, 3, 4
@@ -92,9 +93,11 @@ class Run:
         return code
 
     async def _run(self) -> int:
-        access = await self._access()
+        self.child = child_for(self.options, self.clock)
+        access = await access_for(self.options, self.child)
         self._refuse_on_live(access)
         self.recovered = recover(self.options, access, self.clock)
+        keep(self.options)
         leave_directions(self.options)
         inbox = Inbox(clock=self.clock, alert=self._alert)
         exchange = exchange_of(access, self.options.config.aurora, emit=inbox.put, clock=self.clock)
@@ -152,15 +155,6 @@ class Run:
             yield
         finally:
             watchdog.stop()
-
-    async def _access(self) -> Access:
-        options = self.options
-        if options.config.venue is not Venue.PAPER:
-            return keyed(options)
-        if options.exchange is not None:
-            return access_of(options.exchange)
-        self.child = PaperChild(options=options, clock=self.clock)
-        return await self.child.start()
 
     def _refuse_on_live(self, access: Access) -> None:
         if access.venue is Venue.LIVE and self.options.config.aurora.strategy.name == "exercise":

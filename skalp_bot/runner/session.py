@@ -123,19 +123,27 @@ class Session:
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """The epoch durable before anything is sent; positions and stops looked at before anything else."""
+        await self.begin(tasks)
+        await self.serve_metrics()
+        await self.look(tasks)
+        await self.control.start()
+        await self.exchange.open()
+        tasks.create_task(self.exchange.stream(), name="streams")
+
+    async def begin(self, tasks: asyncio.TaskGroup) -> None:
+        """A new epoch on disk, and the loop running; nothing is asked of the exchange yet."""
         self.loop.turn(self.recovered.started)
         await self.durable()
         if self.recovered.halt_reason:
             self.log.say("start_halted", level="warning", reason=self.recovered.halt_reason)
             Marks(self.options.state_dir).obeyed()
         tasks.create_task(self.loop.run(), name="loop")
-        await self.serve_metrics()
+
+    async def look(self, tasks: asyncio.TaskGroup) -> None:
+        """Reach the exchange, see what is held and what protects it, and let time pass from then on."""
         await self.exchange.connect_fast()
         await self.exchange.execute(FIRST_LOOK)
         tasks.create_task(self.pulse.run(), name="pulse")
-        await self.control.start()
-        await self.exchange.open()
-        tasks.create_task(self.exchange.stream(), name="streams")
 
     async def serve_metrics(self) -> None:
         metrics = self.options.config.metrics

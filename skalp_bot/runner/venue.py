@@ -118,6 +118,19 @@ async def frames_counted(access: Access) -> dict[str, int]:
         return counted
 
 
+def child_for(options: RunOptions, clock: Clock) -> PaperChild | None:
+    """The exchange a run has to start itself; None where one is there already."""
+    own = options.config.venue is Venue.PAPER and options.exchange is None
+    return PaperChild(options=options, clock=clock) if own else None
+
+
+async def access_for(options: RunOptions, child: PaperChild | None) -> Access:
+    """The way in: VenueError when there is none."""
+    if child is not None:
+        return await child.start()
+    return keyed(options) if options.exchange is None else access_of(options.exchange)
+
+
 def access_of(ready_file: Path) -> Access:
     """What a paper exchange wrote when it was ready."""
     try:
