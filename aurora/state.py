@@ -184,6 +184,7 @@ class Soft:
     silent_since: Nanos | None = None  # First unanswered request since then.
     returned_at: Nanos = NEVER  # First answer after the last silence.
     snapshot_asked_at: Nanos = NEVER
+    looks_in_a_row: int = 0  # Asked for out of turn since the last one that found everything in order.
     snapshot_wanted: str = ""  # Why the next full look should not wait for the timer.
     reconciled_at: Nanos = NEVER
     income_asked_at: Nanos = NEVER

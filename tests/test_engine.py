@@ -274,6 +274,22 @@ def test_a_look_asked_for_while_another_is_on_its_way_is_not_lost() -> None:
     assert [command.why for command in asked] == ["asked by op"]
 
 
+def test_looks_at_an_account_that_never_agrees_stay_affordable() -> None:
+    desk = Desk().open()
+    desk.enter()
+    desk.venue.wallet += D("1")
+    before = len(desk.steps)
+    desk.run(60.0)
+    asked = [
+        c
+        for step in desk.steps[before:]
+        for c in step.commands
+        if isinstance(c, RequestSnapshot) and c.symbol is None
+    ]
+    assert 6 <= len(asked) <= 16
+    assert [record.drift.kind.value for record in desk.engine.state.durable.drifts.values()] == ["BALANCE"]
+
+
 def test_flatten_closes_and_stays_halted() -> None:
     desk = Desk().open()
     side = desk.enter()
