@@ -18,6 +18,7 @@ from aiohttp import web
 from skalp_bot.clock import SystemClock
 from skalp_bot.paper.assembly import Identity, assemble
 from skalp_bot.paper.exchange import Exchange
+from skalp_bot.paper.faultport import Faults, switchboard
 from skalp_bot.paper.params import pairs
 from skalp_bot.paper.rest import Raw
 from skalp_bot.paper.settings import ExchangeOptions, OptionError, read_switches
@@ -38,6 +39,7 @@ class Front:
     exchange: Exchange
     sockets: Sockets
     clock: SystemClock
+    faults: Faults | None = None
 
     def now_ms(self) -> int:
         return max(self.exchange.now_ms, self.clock.now() // 1_000_000)
@@ -56,11 +58,20 @@ class Front:
             headers={name.lower(): value for name, value in request.headers.items()},
             ip=request.remote or "",
         )
-        answer = self.exchange.answer(raw, self.now_ms())
+        if self.faults is not None:
+            found = await self.faults.answer(request, raw, lambda: self.exchange.answer(raw, self.now_ms()))
+            if found is None:
+                return web.Response(status=499)
+            answer = found
+        else:
+            answer = self.exchange.answer(raw, self.now_ms())
         return web.Response(status=answer.status, body=answer.body, headers=dict(answer.headers))
 
     async def upgrade(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
         ip = request.remote or ""
+        if self.faults is not None and self.faults.turned_away(path) and request.transport is not None:
+            request.transport.abort()
+            return web.Response(status=499)
         if not self.exchange.desk.limits.may_connect(ip, self.now_ms()):
             return web.Response(status=429, text="Too many connection attempts")
         if path.rstrip("/") == WS_API_PATH:
@@ -132,9 +143,15 @@ async def serve(options: ExchangeOptions, *, stop: asyncio.Event | None = None) 
             saved=store.load() if store is not None else None,
             keeper=store,
         )
-        async with listening(options, tls, exchange, clock) as (front, port):
+        async with (
+            listening(options, tls, exchange, clock) as (front, port),
+            contextlib.AsyncExitStack() as stack,
+        ):
             gc.freeze()  # what stands by now lives as long as the process
-            write_ready(options, identity, port)
+            control_port = 0
+            if front.faults is not None:
+                control_port = await stack.enter_async_context(switchboard(front.faults))
+            write_ready(options, identity, port, control_port)
             with until(options, done):
                 async with asyncio.TaskGroup() as group:
                     workers = [group.create_task(front.pump()), group.create_task(front.keep_house())]
@@ -152,10 +169,11 @@ async def serve(options: ExchangeOptions, *, stop: asyncio.Event | None = None) 
 async def listening(
     options: ExchangeOptions, tls: ssl.SSLContext | None, exchange: Exchange, clock: SystemClock
 ) -> AsyncIterator[tuple[Front, int]]:
-    rules = read_switches(options.switches, limits=options.limits).sockets
+    switches = read_switches(options.switches, limits=options.limits)
     front = Front(
         exchange=exchange,
-        sockets=Sockets(settings=rules, now_ms=lambda: clock.now() // 1_000_000),
+        faults=Faults(exchange.hub, clock) if switches.front.faults else None,
+        sockets=Sockets(settings=switches.sockets, now_ms=lambda: clock.now() // 1_000_000),
         clock=clock,
     )
     server = web.Server(front.handle, access_log=None, keepalive_timeout=75.0)
@@ -188,7 +206,7 @@ def tls_context(options: ExchangeOptions) -> ssl.SSLContext | None:
     return context
 
 
-def write_ready(options: ExchangeOptions, identity: Identity, port: int) -> None:
+def write_ready(options: ExchangeOptions, identity: Identity, port: int, control_port: int = 0) -> None:
     """Write the file that says: it answers, here, with these keys. Readable by the owner only."""
     host = options.advertise or options.host
     secure = "s" if options.tls_cert is not None else ""
@@ -201,6 +219,8 @@ def write_ready(options: ExchangeOptions, identity: Identity, port: int) -> None
         "instance": identity.instance,
         "pid": os.getpid(),
     }
+    if control_port:
+        ready["control"] = f"http://127.0.0.1:{control_port}"
     log.info("paper exchange %s answers at %s", identity.instance, ready["rest"])
     if options.ready_file is None:
         return

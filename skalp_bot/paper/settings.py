@@ -69,6 +69,7 @@ class FrontSettings:
     exchange_info: str = ""
     brackets: str = ""
     engine_delay_ms: int = 0
+    faults: bool = False  # a control port for accidents, named in the ready file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

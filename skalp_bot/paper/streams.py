@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
 import orjson
@@ -73,6 +74,7 @@ class Hub:
 
     lenient: bool
     first_listener: Callable[[str], None] = lambda _stream: None
+    tap: "Callable[[Session, str, bytes, Callable[[bytes], None]], None] | None" = None  # Faults, if any.
     listeners: dict[str, dict[Session, None]] = field(default_factory=dict)
     frames_sent: int = 0
     version: int = 0  # grows with every change of who listens to what
@@ -99,8 +101,15 @@ class Hub:
             wanted = session.events.get(listen_key, ())
             if wanted and event not in wanted:
                 continue
-            session.outlet.send(frame(wrapped(listen_key, payload) if session.combined else payload))
-            self.frames_sent += 1
+            deliver = partial(self._deliver, session, listen_key)
+            if self.tap is None:
+                deliver(payload)
+            else:
+                self.tap(session, event, payload, deliver)
+
+    def _deliver(self, session: Session, listen_key: str, payload: bytes) -> None:
+        session.outlet.send(frame(wrapped(listen_key, payload) if session.combined else payload))
+        self.frames_sent += 1
 
     def subscribe(self, session: Session, stream: str, events: tuple[str, ...] = ()) -> None:
         """Add a stream; a name that is not delivered here is accepted and stays silent."""
