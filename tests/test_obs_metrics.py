@@ -115,7 +115,8 @@ def test_outcomes_are_told_by_the_role_in_the_id() -> None:
     counts.see(step(event=OrderAcked(key=key("a-0S"), exchange_id="1", signed_at=START, ts_recv=START)))
     counts.see(step(event=OrderUnknown(key=key("a-0E"), why="", signed_at=START, ts_recv=START)))
     counts.see(step(event=OrderUnknown(key=key("strange?"), why="", signed_at=START, ts_recv=START)))
-    counts.see(step(facts=(moved("a-0E", OrderStatus.FILLED), moved("a-1E", OrderStatus.NEW))))
+    filled = moved("a-0E", OrderStatus.FILLED)
+    counts.see(step(facts=(filled, moved("a-1E", OrderStatus.NEW), filled)))  # Told twice, ended once.
     assert counts.values == {
         ("skalp_orders_total", ("STOP", "acked")): 1,
         ("skalp_orders_total", ("ENTRY", "unknown")): 1,

@@ -27,7 +27,7 @@ from aurora.model.facts import (
 from aurora.model.gate import Denied
 from aurora.model.market import BookTicker
 from aurora.model.numbers import NEVER, SECOND, as_float
-from aurora.model.order import OrderKey, Role
+from aurora.model.order import OrderKey, OrderStatus, Role
 from aurora.model.step import Step
 from skalp_bot.obs.catalogue import ALERTS, OTHER, REQUESTS
 
@@ -39,6 +39,7 @@ OUTCOMES: dict[type, str] = {
     OrderNotSent: "not_sent",
 }
 DRIFTS_KEPT = 1_000
+FINISHED_KEPT = 4_096
 ROLE_NAMES = {role.value: role.name for role in Role}
 
 
@@ -53,6 +54,7 @@ class Counts:
         self.gap_max = 0
         self._known = dict.fromkeys(symbols)
         self._drifts: dict[Labels, None] = {}
+        self._finished: dict[OrderKey, OrderStatus] = {}
 
     def see(self, step: Step, /) -> None:
         event = step.event
@@ -102,8 +104,8 @@ class Counts:
                 self._add("skalp_signals_total", self.symbol(signal.symbol), signal.side)
             case IntentDenied(denied=denied):
                 self._denied(denied)
-            case OrderMoved(key=key, status=status) if status.terminal:
-                self._add("skalp_orders_finished_total", role_of(key), status)
+            case OrderMoved() if fact.status.terminal:
+                self._finished_once(fact)
             case FillBooked() | RoundTripClosed():
                 self._money(fact)
             case ProtectionGap():
@@ -116,6 +118,15 @@ class Counts:
                 self._add("skalp_alerts_total", code if code in ALERTS else OTHER)
             case _:
                 pass
+
+    def _finished_once(self, fact: OrderMoved) -> None:
+        """The same end may be told again, as a last fill is booked after it."""
+        if self._finished.get(fact.key) is fact.status:
+            return
+        self._add("skalp_orders_finished_total", role_of(fact.key), fact.status)
+        self._finished[fact.key] = fact.status
+        while len(self._finished) > FINISHED_KEPT:
+            self._finished.pop(next(iter(self._finished)))
 
     def _denied(self, denied: Denied) -> None:
         self._add("skalp_decisions_total", denied.reason, "denied", denied.intent.role.name)
