@@ -28,6 +28,7 @@ from aurora.model.events import (
     OrderUnknown,
     OrderUpdate,
     QueryAnswered,
+    RequestFailed,
     Started,
     TradesListed,
 )
@@ -105,7 +106,9 @@ class Venue:
     slots: int = 200  # Conditional orders that may rest; -4045 beyond.
     shrink: dict[Role, Decimal] = field(default_factory=dict)  # Listed with this quantity.
     lose_ack: list[Role] = field(default_factory=list)  # Accepted, but the answer is lost; once each.
+    swallow: list[Role] = field(default_factory=list)  # Never arrives, and no answer comes back.
     hold_fills: list[Role] = field(default_factory=list)  # Accepted, filled by the story.
+    dead: bool = False  # Nothing arrives, nothing is answered.
     mute: bool = False  # The user stream says nothing.
     curt: bool = False  # The answer to a cancel does not say what had filled.
     worst_sign: list[int] = field(default_factory=list)
@@ -215,6 +218,9 @@ class Desk:
     # -- the venue's answers
 
     def answer(self, command: Command) -> None:
+        if self.venue.dead:
+            self.unanswered(command)
+            return
         match command:
             case SubmitOrder():
                 self.submit(command)
@@ -238,10 +244,24 @@ class Desk:
             case RequestIncome(since=since):
                 self.tell(IncomeListed(flows=(), since=since, requested_at=self.now, ts_recv=self.now))
 
+    def unanswered(self, command: Command) -> None:
+        match command:
+            case SubmitOrder(key=key):
+                self.venue.posts.append(key)
+                self.tell(OrderUnknown(key=key, why="timeout", signed_at=self.now, ts_recv=self.now))
+            case CancelOrder(key=key):
+                self.tell(CancelFailed(key=key, code=0, why="timeout", ts_recv=self.now))
+            case _:
+                name, at = type(command).__name__, self.now
+                self.tell(RequestFailed(request=name, subject="", why="timeout", ts_recv=at))
+
     def submit(self, command: SubmitOrder) -> None:
         key, intent, venue = command.key, command.approved.intent, self.venue
         assert key not in venue.posts, "one POST per id, ever"
         venue.posts.append(key)
+        if intent.role in venue.swallow:
+            self.tell(OrderUnknown(key=key, why="timeout", signed_at=self.now, ts_recv=self.now))
+            return
         code = self.refusal(intent)
         if code is not None:
             self.tell(OrderRefused(key=key, code=code, why="refused", signed_at=self.now, ts_recv=self.now))

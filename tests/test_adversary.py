@@ -2,9 +2,14 @@
 
 from decimal import Decimal
 
+from aurora.model.bracket import Phase
 from aurora.model.commands import RequestSnapshot
+from aurora.model.control import Control, Verb
 from aurora.model.numbers import SECOND
-from tests.desk import Desk
+from aurora.model.order import Role, Side
+from aurora.model.position import Position
+from tests.desk import Desk, Venue
+from tests.test_engine import far, never_flipped, phase
 
 D = Decimal
 
@@ -12,6 +17,18 @@ D = Decimal
 def full_looks(desk: Desk, since: int) -> int:
     commands = [command for step in desk.steps[since:] for command in step.commands]
     return sum(isinstance(command, RequestSnapshot) and command.symbol is None for command in commands)
+
+
+def last_position(desk: Desk) -> Side:
+    """Entered, guarded, and the only one: no further entry is allowed."""
+    side = desk.enter()
+    desk.run(1.0)
+    desk.tell(Control(verb=Verb.PAUSE, by="op", reason="one is enough", halt_id="", ts_recv=desk.now))
+    return side
+
+
+def posts(desk: Desk, role: Role) -> int:
+    return sum(key.client_id.endswith(role.value) for key in desk.venue.posts)
 
 
 def test_a_difference_that_stays_open_leaves_room_for_other_questions() -> None:
@@ -38,3 +55,65 @@ def test_a_new_difference_is_looked_at_again_at_once() -> None:
     while not desk.engine.state.durable.drifts:
         desk.run(0.1)
     assert desk.now - began <= 12 * SECOND
+
+
+def test_a_naked_position_is_closed_in_time_while_only_questions_are_answered() -> None:
+    desk = Desk(venue=Venue(swallow=[Role.STOP, Role.BACKSTOP])).open()
+    side = desk.enter()
+    began = desk.now
+    while not desk.venue.position.flat and desk.now - began < 20 * SECOND:
+        desk.run(0.1)
+    assert desk.venue.position.flat
+    assert desk.now - began <= 4.5 * SECOND
+    assert never_flipped(desk, side)
+
+
+def test_while_nothing_is_answered_the_deadline_waits_for_the_first_answers() -> None:
+    desk = Desk(venue=Venue(swallow=[Role.STOP, Role.BACKSTOP])).open()
+    desk.enter()
+    desk.venue.dead = True
+    desk.run(20.0)
+    assert posts(desk, Role.EXIT) == 0
+    desk.venue.dead, desk.venue.swallow = False, []
+    desk.run(2.0)
+    assert posts(desk, Role.EXIT) == 0
+    assert phase(desk) is Phase.GUARDED
+
+
+def test_a_position_that_left_without_a_trade_is_not_chased_for_ever() -> None:
+    desk = Desk().open()
+    side = last_position(desk)
+    level = far(desk, side, "-0.003")
+    desk.venue.position = Position(symbol="BTCUSDT")
+    desk.venue.resting.clear()
+    desk.venue.refuse = {Role.EXIT: -2022}
+    desk.price(level)
+    desk.run(8.0)
+    assert desk.engine.state.durable.ledger.position("BTCUSDT").flat
+    assert posts(desk, Role.EXIT) <= 6
+
+
+def test_exits_that_find_nothing_to_close_leave_the_books_time_to_be_compared() -> None:
+    desk = Desk().open()
+    side = last_position(desk)
+    level = far(desk, side, "-0.003")
+    desk.venue.position = Position(symbol="BTCUSDT")
+    desk.price(level)
+    desk.run(8.0)
+    assert desk.engine.state.durable.ledger.position("BTCUSDT").flat
+    assert posts(desk, Role.EXIT) <= 6
+
+
+def test_exits_that_are_refused_start_fast_and_grow_patient_and_the_first_taken_one_ends_it() -> None:
+    desk = Desk().open()
+    side = last_position(desk)
+    desk.venue.refuse = {Role.EXIT: -4003}
+    desk.price(far(desk, side, "-0.003"))
+    desk.run(2.5)
+    assert posts(desk, Role.EXIT) >= 8
+    desk.run(120.0)
+    assert posts(desk, Role.EXIT) <= 80
+    desk.venue.refuse = {}
+    desk.run(5.5)
+    assert desk.venue.position.flat
+    assert never_flipped(desk, side)

@@ -31,13 +31,21 @@ NO_SUCH_ORDER = (-2011, -2013)
 FORCED = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
 UNFILLED_ENDS = (OrderStatus.EXPIRED, OrderStatus.CANCELED, OrderStatus.REJECTED)
 BACKOFF_S_MAX = 60
+SILENCE = SECOND  # One question that stays unanswered among answered ones is no silence.
 INCOME_SETTLES = 5 * SECOND  # A stream may tell a funding payment seconds after the income row exists.
 
 
 def answered(turn: Turn) -> None:
     turn.soft.answered_at = turn.now
-    if turn.soft.silent_since is not None:
-        turn.soft.silent_since, turn.soft.returned_at = None, turn.now
+    if is_silent(turn):
+        turn.soft.returned_at = turn.now
+    turn.soft.silent_since = None
+
+
+def is_silent(turn: Turn) -> bool:
+    """Whether the exchange has answered nothing for a while, although asked."""
+    since = turn.soft.silent_since
+    return since is not None and turn.now - since >= SILENCE
 
 
 def silent(turn: Turn) -> None:

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from aurora.engine.account import is_silent
 from aurora.engine.manage import GUARDED, manage, put
 from aurora.engine.targets import keep_targets
 from aurora.engine.turn import Turn
 from aurora.execution.bracket import Cue, covered, stop_hit, target_hit, tightened
-from aurora.execution.exits import exit_intents, stop_intent
+from aurora.execution.exits import NOTHING_TO_REDUCE, exit_intents, exit_pace, stop_intent
 from aurora.execution.levels import levels
 from aurora.execution.pyramid import risk, stop_for_risk
 from aurora.execution.stops import rest_lags, trail_distance
@@ -18,17 +19,13 @@ from aurora.model.numbers import MILLISECOND, NEVER, SECOND, Qty, Quote
 from aurora.model.order import LIVE, Order, OrderStatus, Role, Side
 from aurora.model.position import Position
 
-EXIT_AGAIN_MIN = 200 * MILLISECOND
 EXIT_ANSWER_WAIT = SECOND  # An exit that was accepted and has not filled: asked about before the next.
 STOP_AGAIN = 500 * MILLISECOND
 STOP_FOLLOWS = SECOND  # The resting stop follows a ratchet at most this often.
 STOPS_TRIED_MAX = 5
-STOP_AGAIN_LATE = (
-    30 * SECOND
-)  # A stop that is refused for good is left to the other one, and tried now and then.
+STOP_AGAIN_LATE = 30 * SECOND  # A stop refused for good is left to the other one, and tried now and then.
 LOOK_WAIT_MAX = SECOND  # Nothing stops us getting out: so long, and no longer, an exit waits for a look.
 NO_SLOT = -4045
-NOTHING_TO_REDUCE = -2022
 GRACE_AFTER_SILENCE = SECOND
 WOULD_TRIGGER = -2021
 REFUSED_FOR_GOOD = (-4045, -4120, -4006, -4007, -4210, -4211)
@@ -235,7 +232,7 @@ def deadline_passed(turn: Turn, bracket: Bracket) -> bool:
     turn.alert(
         "NAKED", bracket.symbol, f"no listed stop for {naked / SECOND:.1f} s, limit {limit / SECOND} s"
     )
-    if turn.soft.silent_since is not None:
+    if is_silent(turn):
         return False
     return turn.now - max(turn.soft.first_look_at, turn.soft.returned_at) >= GRACE_AFTER_SILENCE
 
@@ -335,18 +332,17 @@ def send_exit(turn: Turn, bracket: Bracket) -> None:
 
 def press(turn: Turn, bracket: Bracket) -> None:
     """Try the exit again, paced, until the exchange reports flat; an unknown exit is not waited for."""
-    pace = max(EXIT_AGAIN_MIN, int(SECOND / turn.config.exits.exit_tries_per_s))
-    since = turn.now - bracket.exit_tried_at
-    if since < pace:
-        return
     exits = [
         order
         for order in turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
-        if order.intent.role is Role.EXIT and order.open
+        if order.intent.role is Role.EXIT
     ]
+    since = turn.now - bracket.exit_tried_at
+    if since < exit_pace(exits, turn.config.exits, quiet_ms=turn.config.reconcile.quiet_ms):
+        return
     if nothing_to_reduce(turn, bracket) and since < LOOK_WAIT_MAX:
         return
-    waiting = [order for order in exits if order.status is not OrderStatus.UNKNOWN]
+    waiting = [order for order in exits if order.open and order.status is not OrderStatus.UNKNOWN]
     if waiting and since < EXIT_ANSWER_WAIT:
         return
     for order in waiting:

@@ -1,15 +1,30 @@
 """The orders that end or guard a position: all of them can only reduce."""
 
 from decimal import Decimal
+from itertools import takewhile
 
 from aurora.config import ExitsConfig
 from aurora.execution.levels import resting
 from aurora.model.bracket import Bracket
 from aurora.model.instrument import Instrument
-from aurora.model.numbers import Price, Qty, ceil_to, floor_to
-from aurora.model.order import OrderIntent, OrderType, Role, Side, TimeInForce, WorkingType
+from aurora.model.numbers import MILLISECOND, SECOND, Price, Qty, ceil_to, floor_to
+from aurora.model.order import (
+    Order,
+    OrderIntent,
+    OrderStatus,
+    OrderType,
+    Role,
+    Side,
+    TimeInForce,
+    WorkingType,
+)
 
 PRICE_BAND = (-4131, -4016, -4024)  # The market is outside the band: a limit at the bound is taken.
+NOTHING_TO_REDUCE = -2022
+AGAIN_MIN = 200 * MILLISECOND
+AGAIN_MAX = 5 * SECOND
+PROMPT = 10  # Exits that ended in vain before the next ones are tried with growing patience.
+IN_VAIN = (OrderStatus.EXPIRED, OrderStatus.CANCELED, OrderStatus.REJECTED)
 
 
 def stop_intent(
@@ -69,6 +84,32 @@ def exit_intents(
         )
         for number, part in enumerate(split(bracket.qty, instrument))
     )
+
+
+def exit_pace(exits: list[Order], config: ExitsConfig, *, quiet_ms: int) -> int:
+    """Nanoseconds between tries of a position's exits, given oldest first.
+
+    Many in a row that ended in vain are followed with growing patience, and after the second that found
+    nothing to close the books get the quiet they need to be compared.
+    """
+    pace = max(AGAIN_MIN, int(SECOND / config.exit_tries_per_s))
+    vain = sum(1 for _ in takewhile(in_vain, reversed(exits)))
+    if vain >= PROMPT:
+        pace = max(pace, min(pace << min(vain // PROMPT, 5), AGAIN_MAX))
+    if vain > 1 and nothing_to_close(exits[-1]):
+        pace = max(pace, SECOND + 2 * quiet_ms * MILLISECOND)
+    return pace
+
+
+def in_vain(order: Order) -> bool:
+    """Ended by the exchange without a fill."""
+    return order.status in IN_VAIN and not order.filled
+
+
+def nothing_to_close(order: Order) -> bool:
+    """Whether the exchange's answer to an exit doubts that there is a position."""
+    expired = order.status is OrderStatus.EXPIRED and order.intent.type is OrderType.MARKET
+    return expired or order.code == NOTHING_TO_REDUCE
 
 
 def target_intent(exits: ExitsConfig, bracket: Bracket, price: Price, qty: Qty, number: int) -> OrderIntent:
