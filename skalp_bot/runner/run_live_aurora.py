@@ -8,11 +8,12 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import uvloop
 from rich.console import Console
 
+from aurora.config import AuroraConfig
 from aurora.errors import InvariantError
 from aurora.model.control import TradingState
 from aurora.model.numbers import SECOND
@@ -22,7 +23,7 @@ from skalp_bot.config.kept import keep
 from skalp_bot.config.secret import API_KEY, API_SECRET
 from skalp_bot.obs.log import install
 from skalp_bot.obs.redact import redacted
-from skalp_bot.ports import Clock, JournalError, VenueError
+from skalp_bot.ports import Clock, Emit, JournalError, VenueError
 from skalp_bot.runner.connect import exchange_of
 from skalp_bot.runner.directions import leave_directions
 from skalp_bot.runner.inbox import Inbox
@@ -31,11 +32,26 @@ from skalp_bot.runner.recovery import Recovered, recover
 from skalp_bot.runner.report import Opening, Report, write_report
 from skalp_bot.runner.session import NotReadyError, Parts, Session
 from skalp_bot.runner.status import Log, Screen, closing_words, opening_words
-from skalp_bot.runner.venue import Access, PaperChild, access_for, child_for, frames_counted
+from skalp_bot.runner.venue import (
+    Access,
+    FastExchange,
+    PaperChild,
+    access_for,
+    child_for,
+    frames_counted,
+)
 from skalp_bot.runner.watchdog import Rescue, Watchdog
 
 OK, FAILED, USAGE, REFUSED, BROKEN = 0, 1, 2, 3, 4
 LOG_FILE = "log.jsonl"
+
+
+class Connect(Protocol):
+    """Makes the adapter of a venue."""
+
+    def __call__(
+        self, access: Access, config: AuroraConfig, /, *, emit: Emit, clock: Clock
+    ) -> FastExchange: ...
 
 
 class Ended(Exception):  # noqa: N818  # Not an error: the way the body of a TaskGroup lets its tasks go.
@@ -55,8 +71,8 @@ def let_go() -> None:
 class Run:
     """One process of the daemon, from options to exit code."""
 
-    def __init__(self, options: RunOptions, clock: Clock) -> None:
-        self.options, self.clock = options, clock
+    def __init__(self, options: RunOptions, clock: Clock, *, connect: Connect = exchange_of) -> None:
+        self.options, self.clock, self.connect = options, clock, connect
         options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.on_terminal = sys.stdout.isatty() and not options.json_lines
         handle = self._log_handle()
@@ -100,7 +116,7 @@ class Run:
         keep(self.options)
         leave_directions(self.options)
         inbox = Inbox(clock=self.clock, alert=self._alert)
-        exchange = exchange_of(access, self.options.config.aurora, emit=inbox.put, clock=self.clock)
+        exchange = self.connect(access, self.options.config.aurora, emit=inbox.put, clock=self.clock)
         parts = Parts(access=access, recovered=self.recovered, inbox=inbox, exchange=exchange)
         try:
             async with asyncio.TaskGroup() as tasks:
