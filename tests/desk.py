@@ -34,7 +34,7 @@ from aurora.model.events import (
 )
 from aurora.model.facts import Fact
 from aurora.model.fill import Fill
-from aurora.model.instrument import FeeRates, Instrument
+from aurora.model.instrument import FeeRates
 from aurora.model.market import BookTicker
 from aurora.model.numbers import MILLISECOND, SECOND, Nanos, Price, Qty, Quote
 from aurora.model.order import (
@@ -50,6 +50,7 @@ from aurora.model.order import (
 from aurora.model.position import Position
 from aurora.model.step import Step
 from aurora.state import State
+from tests.kit import instrument
 
 D = Decimal
 START = Nanos(1_800_000_000 * SECOND)
@@ -65,29 +66,6 @@ CONFIG = AuroraConfig.model_validate(
         "reconcile": {"interval_s": 10},
     }
 )
-
-
-def btc() -> Instrument:
-    return Instrument(
-        symbol="BTCUSDT",
-        base_asset="BTC",
-        quote_asset="USDT",
-        trading=True,
-        tick_size=Price(D("0.10")),
-        price_min=Price(D("556.80")),
-        price_max=Price(D("4529764")),
-        step_size=Qty(D("0.001")),
-        qty_min=Qty(D("0.001")),
-        qty_max=Qty(D("1000")),
-        market_step_size=Qty(D("0.001")),
-        market_qty_min=Qty(D("0.001")),
-        market_qty_max=Qty(D("120")),
-        notional_min=Quote(D("50")),
-        multiplier_up=D("1.05"),
-        multiplier_down=D("0.95"),
-        market_take_bound=D("0.05"),
-        trigger_protect=D("0.05"),
-    )
 
 
 @dataclass
@@ -133,7 +111,7 @@ class Desk:
     def open(self, epoch: int = 1) -> "Desk":
         """Start, load, look, and let the streams come up."""
         self.tell(Started(epoch=epoch, halt_requested=False, ts_recv=self.now))
-        self.tell(InstrumentsLoaded(instruments=(btc(),), ts_recv=self.now))
+        self.tell(InstrumentsLoaded(instruments=(instrument(),), ts_recv=self.now))
         fees = FeeRates(symbol="BTCUSDT", maker=D("0.0002"), taker=FEE)
         self.tell(FeesLoaded(fees=fees, ts_recv=self.now))
         self.tell(StreamChanged(stream=Stream.USER, up=True, why="", ts_recv=self.now))

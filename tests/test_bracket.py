@@ -13,34 +13,11 @@ from aurora.execution.bracket import NEXT, Cue, advance, covered, stop_hit, targ
 from aurora.execution.exits import exit_intents, split, stop_intent
 from aurora.execution.levels import levels, resting
 from aurora.model.bracket import Bracket, Phase
-from aurora.model.instrument import Instrument
-from aurora.model.numbers import Nanos, Price, Qty, Quote
+from aurora.model.numbers import Nanos, Price, Qty
 from aurora.model.order import Namespace, Order, OrderKey, OrderStatus, OrderType, Role, Side
+from tests.kit import instrument
 
 D = Decimal
-
-
-def instrument() -> Instrument:
-    return Instrument(
-        symbol="BTCUSDT",
-        base_asset="BTC",
-        quote_asset="USDT",
-        trading=True,
-        tick_size=Price(D("0.10")),
-        price_min=Price(D("556.80")),
-        price_max=Price(D("4529764")),
-        step_size=Qty(D("0.001")),
-        qty_min=Qty(D("0.001")),
-        qty_max=Qty(D("1000")),
-        market_step_size=Qty(D("0.001")),
-        market_qty_min=Qty(D("0.001")),
-        market_qty_max=Qty(D("120")),
-        notional_min=Quote(D("50")),
-        multiplier_up=D("1.05"),
-        multiplier_down=D("0.95"),
-        market_take_bound=D("0.05"),
-        trigger_protect=D("0.05"),
-    )
 
 
 def bracket(

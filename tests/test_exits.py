@@ -17,7 +17,8 @@ from aurora.model.facts import BracketSet, RoundTripClosed
 from aurora.model.numbers import Price, Qty
 from aurora.model.order import Role, Side
 from aurora.risk.true_range import TrueRange
-from tests.desk import CONFIG, Desk, btc
+from tests.desk import CONFIG, Desk
+from tests.kit import instrument
 from tests.test_bracket import bracket as sample
 
 D = Decimal
@@ -177,7 +178,7 @@ def test_break_even_pays_both_fees_and_little_more(entry: Decimal, fee: Decimal,
     level = break_even(
         Bracket(**{f: getattr(held_at, f) for f in held_at.__slots__} | {"entry": Price(entry)}),
         fee=fee,
-        instrument=btc(),
+        instrument=instrument(),
     )
     net = (level - entry) * side.sign - (level + entry) * fee
     assert D(0) <= net <= D("0.11")
@@ -187,7 +188,7 @@ def test_break_even_pays_both_fees_and_little_more(entry: Decimal, fee: Decimal,
 def test_the_rungs_add_up_to_the_position(qty: int, shares: tuple[str, ...]) -> None:
     ladder = rungs(tuple(f"{0.001 * (n + 1):.3f}:{share}" for n, share in enumerate(shares)))
     size = Qty(D(qty) / 1000)
-    parts = quantities(size, ladder, btc(), Price(D("60000")))
+    parts = quantities(size, ladder, instrument(), Price(D("60000")))
     assert sum(parts) == size
     assert all(part >= 0 for part in parts)
     assert all(part * 60_000 >= 50 for part in parts[:-1] if part)
