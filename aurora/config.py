@@ -54,6 +54,12 @@ class SizingConfig(Section):
         1.0, gt=0, le=125, description="Largest notional of one position over equity."
     )
 
+    @model_validator(mode="after")
+    def clip_is_a_range(self) -> "SizingConfig":
+        if self.clip_min > self.clip_max:
+            raise ValueError(f"clip_min {self.clip_min} must not be above clip_max {self.clip_max}")
+        return self
+
 
 class ExitsConfig(Section):
     """Where a position ends. Distances are fractions of the entry price."""
@@ -222,7 +228,7 @@ class AuroraConfig(Section):
     """All the core reads; a room receives its own section and no more."""
 
     symbols: tuple[str, ...] = Field(("BTCUSDT",), min_length=1)
-    quote_asset: str = "USDT"
+    quote_asset: str = Field("USDT", pattern=r"^[A-Z0-9]{2,10}$")
     leverage: int = Field(5, ge=1, le=125)
     brand: str = Field("sk", pattern=r"^[a-z]{2,4}$", description="First letters of our order ids.")
     instance: str = Field("a1", pattern=r"^[a-z0-9]{1,4}$", description="Tells daemons of one account apart.")

@@ -215,3 +215,59 @@ def test_a_fresh_state_directory_is_named_by_its_start(tmp_path: Path) -> None:
     assert first == tmp_path / "paper" / "20251113T021320Z"
     first.mkdir(parents=True)
     assert fresh_state_dir(tmp_path, now) == tmp_path / "paper" / "20251113T021320Z-2"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("symbols: &a [*a]\n", "symbols"),
+        ("leverage: 99999999999999999999999\n", "leverage"),
+        ("leverage: 1_\n", "leverage"),
+        ("exits:\n  tp_pct: 1_.5\n", "exits.tp_pct"),
+        ("leverage: !!python/object/apply:os.getpid []\n", "leverage"),
+        ("leverage: !what 3\n", "leverage"),
+        ("? [a, b]\n: 1\n", "one plain word"),
+        ("- a\n- b\n", "a list"),
+    ],
+)
+def test_the_oddest_file_is_refused_in_one_line(write: Write, text: str, key: str) -> None:
+    said = refusal(write(text))
+    assert key in said
+    assert "profile.yaml:" in said
+    assert "Node(" not in said
+    assert "\n" not in said
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "profile.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    assert "is not UTF-8" in refusal(path)
+
+
+@pytest.mark.parametrize("text", ["a: b: c", "[1", "&a", "1_", "999999999999999999999999", "!what 3"])
+def test_the_oddest_variable_is_refused_with_its_range(text: str) -> None:
+    said = refusal(None, AURORA__LEVERAGE=text)
+    assert said.startswith("AURORA__LEVERAGE: leverage = ")
+    assert "whole number >= 1 and <= 125" in said
+
+
+def test_a_misspelt_short_name_is_not_passed_over() -> None:
+    said = refusal(None, AURORA_SL_PCT="0.1")
+    assert said.startswith("AURORA_SL_PCT is not a name we read")
+    assert "AURORA_TP_PCT" in said
+    assert "AURORA__EXITS__KEY" in refusal(None, AURORA__EXITS="1")
+
+
+def test_a_clip_upside_down_is_refused_before_anything_is_sized(write: Write) -> None:
+    said = refusal(write("sizing:\n  clip_min: 0.3\n  clip_max: 0.1\n"))
+    assert "profile.yaml:2: sizing.clip_min = 0.3" in said
+    assert "must not be above clip_max 0.1" in said
+
+
+@pytest.mark.parametrize("symbol", ["BTC/USDT", "BTC USDT", "BTC-USDT", "BTC/USDT:USDT"])
+def test_a_symbol_in_another_spelling_is_refused_with_the_right_one(write: Write, symbol: str) -> None:
+    assert "such as BTCUSDT" in refusal(write(f"symbols: ['{symbol}']\n"))
+
+
+def test_a_quote_asset_must_be_named(write: Write) -> None:
+    assert "quote_asset = ''" in refusal(write('quote_asset: ""\n'))

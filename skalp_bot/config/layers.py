@@ -15,7 +15,9 @@ from skalp_bot.config.knobs import knobs, sections
 
 EXTENDS = "extends"
 EXTENDS_MAX = 8
+OURS = "AURORA_"
 PREFIX = "AURORA__"
+NOT_KNOBS = ("AURORA_SHARED",)  # Where the tests find recorded data.
 SHORT_NAMES = {
     "AURORA_TP_PCT": "exits.tp_pct",
     "AURORA_MAX_CONCURRENT": "governance.max_concurrent_positions",
@@ -81,6 +83,8 @@ def read_file(path: Path, *, asked_by: str | None) -> tuple[Layer, Path | None]:
         near = [*path.parent.glob("*.yaml"), *Path("profiles").glob("*.yaml")]
         there = ", ".join(dict.fromkeys(sorted(map(str, near)))) or "none here"
         raise ConfigError(f"{because} cannot be read ({error.strerror}); there are: {there}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text, from byte {error.start} on: save it as UTF-8") from None
     try:
         root = yaml.compose(text, Loader=PlainLoader)
     except yaml.YAMLError as error:
@@ -105,8 +109,11 @@ def flatten(node: Any, prefix: str, path: Path, into: dict[str, Entry]) -> None:
     """Sections to dotted keys, each with its line; a key given twice is refused."""
     origin = f"{path}:{node.start_mark.line + 1}"
     if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"{origin}: expected keys and values, found {node.value!r}")
+        found = repr(node.value) if isinstance(node, yaml.ScalarNode) else "a list"
+        raise ConfigError(f"{origin}: expected keys and values, found {found}")
     for key_node, value_node in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise ConfigError(f"{path}:{key_node.start_mark.line + 1}: a key must be one plain word")
         key = f"{prefix}{key_node.value}"
         where = f"{path}:{key_node.start_mark.line + 1}"
         if isinstance(value_node, yaml.MappingNode):
@@ -114,7 +121,11 @@ def flatten(node: Any, prefix: str, path: Path, into: dict[str, Entry]) -> None:
                 raise unknown(key, where)
             flatten(value_node, f"{key}.", path, into)
             continue
-        value = constructed(value_node)
+        try:
+            value = constructed(value_node)
+        except (yaml.YAMLError, ValueError) as error:
+            why = " ".join(str(error).split())
+            raise ConfigError(f"{where}: {key} has a value that cannot be read: {why}") from None
         if value is None and key in sections():
             continue  # A section with all its keys commented out.
         if key in into:
@@ -132,9 +143,8 @@ def constructed(node: Any) -> Any:
 
 def check_key(key: str, entry: Entry) -> None:
     if key in sections():
-        raise ConfigError(
-            f"{entry.origin}: {key} = {entry.value!r}: a section; its keys go below it, indented"
-        )
+        where = f"{entry.origin}__KEY" if entry.origin.startswith(PREFIX) else "below it, indented"
+        raise ConfigError(f"{entry.origin}: {key} = {entry.value!r}: a section; its keys go {where}")
     if key not in knobs():
         raise unknown(key, entry.origin)
 
@@ -167,6 +177,11 @@ def env_layers(environ: Mapping[str, str]) -> list[Layer]:
             put(full, key, name, environ[name])
         elif name in SHORT_NAMES:
             put(short, SHORT_NAMES[name], name, environ[name])
+        elif name.startswith(OURS) and name not in NOT_KNOBS:
+            raise ConfigError(
+                f"{name} is not a name we read: {', '.join(SHORT_NAMES)}, or {PREFIX}SECTION__KEY for any "
+                "key (configs/aurora/base.yaml lists them); unset it"
+            )
     for key, entry in short.items():
         agree(key, entry, full.get(key))
     return [Layer(name="environment", entries=short), Layer(name="environment", entries=full)]
@@ -198,5 +213,8 @@ def spoken(key: str, text: str) -> Any:
         return [part.strip() for part in text.strip("[] ").split(",") if part.strip()]
     if knob is not None and knob.field.annotation is str:
         return text
-    node = yaml.compose(text, Loader=PlainLoader) if text.strip() else None
-    return constructed(node) if isinstance(node, yaml.ScalarNode) else text
+    try:
+        node = yaml.compose(text, Loader=PlainLoader) if text.strip() else None
+        return constructed(node) if isinstance(node, yaml.ScalarNode) else text
+    except (yaml.YAMLError, ValueError):
+        return text  # Whoever checks the value says what it should have been.

@@ -1,11 +1,11 @@
 """Layers into one configuration: the last word wins, and every refusal names file, key, value and range."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 
 from aurora.errors import ConfigError
@@ -72,7 +72,7 @@ def built(entries: Mapping[str, Entry]) -> Config:
             branch = branch.setdefault(parent, {})
         branch[last] = entry.value
     try:
-        return Config.model_validate_json(orjson.dumps(tree, default=str), strict=True)
+        return Config.model_validate_json(json.dumps(tree, default=str), strict=True)
     except ValidationError as refused:
         complaints = [complaint(error["loc"], error["msg"], entries) for error in refused.errors()]
         raise ConfigError("\n".join(dict.fromkeys(complaints))) from None
