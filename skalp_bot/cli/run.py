@@ -79,9 +79,23 @@ def run(  # noqa: PLR0913 -- one parameter an option
         report=report,
         flatten_on_exit=flatten_on_exit,
         json_lines=as_json,
+        program=called(),
     )
     refuse_if_held(options.state_dir)
     raise typer.Exit(start(options))
+
+
+def called() -> str:
+    """What to type to call this program again from here: `scripts/run` does not put it on the PATH."""
+    import os
+    import shutil
+    import sys
+
+    beside = Path(sys.executable).parent / "skalp-bot"
+    if shutil.which("skalp-bot") or not beside.exists():
+        return "skalp-bot"
+    near = os.path.relpath(beside)
+    return str(beside) if near.startswith("..") else near
 
 
 def start(options: "RunOptions") -> int:

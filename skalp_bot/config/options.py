@@ -24,6 +24,7 @@ class RunOptions:
     report: Path | None = None
     flatten_on_exit: bool = False
     json_lines: bool = False  # JSON log lines also on a terminal.
+    program: str = "skalp-bot"  # What a person types to call us again.
 
     @property
     def config(self) -> Config:

@@ -1,5 +1,6 @@
 """The report of a run: a fold over its steps, written as one JSON file."""
 
+import errno
 import os
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from aurora.errors import ConfigError
 from aurora.model.account import AccountSnapshot
 from aurora.model.commands import SubmitOrder
 from aurora.model.control import DecodeFailed, TradingState
@@ -273,9 +275,28 @@ def money(value: Decimal) -> str:
     return "0" if text in ("-0", "") else text
 
 
+def prove_writable(path: Path) -> None:
+    """Before anything trades: a report that cannot be written is found out now, not after the last order."""
+    try:
+        if path.is_dir() or not path.name:
+            raise IsADirectoryError(errno.EISDIR, "it is a directory")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = beside_of(path)
+        beside.write_bytes(b"")
+        beside.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"--report {path} cannot be written ({error.strerror}): name a file in a directory that can be"
+        ) from None
+
+
+def beside_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
 def write_report(path: Path, numbers: dict[str, Any]) -> None:
     """All of it or nothing: a reader never sees half a report."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = beside_of(path)
     beside.write_bytes(orjson.dumps(numbers, option=orjson.OPT_INDENT_2) + b"\n")
     beside.replace(path)

@@ -14,7 +14,7 @@ import uvloop
 from rich.console import Console
 
 from aurora.config import AuroraConfig
-from aurora.errors import InvariantError
+from aurora.errors import ConfigError, InvariantError
 from aurora.model.control import TradingState
 from aurora.model.numbers import SECOND
 from skalp_bot.clock import SystemClock
@@ -29,7 +29,7 @@ from skalp_bot.runner.directions import leave_directions
 from skalp_bot.runner.inbox import Inbox
 from skalp_bot.runner.marks import Marks
 from skalp_bot.runner.recovery import Recovered, recover
-from skalp_bot.runner.report import Opening, Report, write_report
+from skalp_bot.runner.report import Opening, Report, money, prove_writable, write_report
 from skalp_bot.runner.session import NotReadyError, Parts, Session
 from skalp_bot.runner.status import Log, Screen, closing_words, opening_words
 from skalp_bot.runner.venue import (
@@ -73,7 +73,7 @@ class Run:
 
     def __init__(self, options: RunOptions, clock: Clock, *, connect: Connect = exchange_of) -> None:
         self.options, self.clock, self.connect = options, clock, connect
-        options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        prepare(options)
         self.on_terminal = sys.stdout.isatty() and not options.json_lines
         handle = self._log_handle()
         self.log = Log(clock=clock, handle=handle, level=options.config.log.level)
@@ -92,6 +92,8 @@ class Run:
         self._first_words()
         try:
             code = await self._run()
+        except* ConfigError as group:
+            code = self._failed(USAGE, group)
         except* VenueError as group:
             code = self._failed(REFUSED, group)
         except* (JournalError, NotReadyError) as group:
@@ -101,10 +103,10 @@ class Run:
         except* Exception as group:  # noqa: BLE001  # The composition root: said, marked, and the process ends.
             code = self._crashed(FAILED, group)
         await self._close()
-        self._report(code)
+        code = self._report(code)
         self.log.say("ended", exit_code=code)
         if self.on_terminal:
-            print("\n".join(closing_words(self.numbers(code))))  # noqa: T201  # For the person.
+            print("\n".join(closing_words(self.numbers(code), self.options.program)))  # noqa: T201  # For the person.
         await self.log.close()
         return code
 
@@ -202,13 +204,19 @@ class Run:
         if self.child is not None:
             await self.child.stop()
 
-    def _report(self, code: int) -> None:
+    def _report(self, code: int) -> int:
+        """A run without the report it was asked for has failed, and says so."""
         if self.options.report is None:
-            return
+            return code
         try:
             write_report(self.options.report, self.numbers(code))
         except OSError as error:
-            self.log.say("no_report", level="error", error=str(error))
+            said = f"the report {self.options.report} could not be written: {error}"
+            self.errors.append(said)
+            self.log.say("no_report", level="error", error=said)
+            print(f"skalp-bot: {said}", file=sys.stderr)  # noqa: T201  # For the person.
+            return code or FAILED
+        return code
 
     def numbers(self, code: int) -> dict[str, Any]:
         """The whole report; a run that failed early reports what it has."""
@@ -233,6 +241,8 @@ class Run:
         found["loop_gap_ms_max"] = round(session.pulse.gap_max / 1e6, 1) if session else 0.0
         found["sent_ahead_of_disk"] = session.outbox.sent_ahead if session else 0
         found["log_lines_dropped"] = self.log.dropped
+        held = session.state.durable.ledger.positions() if session else ()
+        found["positions_left"] = {position.symbol: money(position.qty) for position in held}
         found["errors"] = [*self.errors, *found["errors"]]
         return found
 
@@ -253,12 +263,26 @@ class Run:
             symbols=config.aurora.symbols,
             state_dir=str(self.options.state_dir),
             log=str(self.options.state_dir / LOG_FILE) if self.on_terminal else "these lines",
+            program=self.options.program,
         )
         if self.on_terminal:
             print("\n".join(words))  # noqa: T201  # For the person.
             return
         for line in words:
             self.log.say("hello", message=line)
+
+
+def prepare(options: RunOptions) -> None:
+    """What a run writes to, proven before it trades."""
+    try:
+        options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"state directory {options.state_dir} cannot be made ({error.strerror}): "
+            "name one that can with --state-dir, or its parent with journal.root"
+        ) from None
+    if options.report is not None:
+        prove_writable(options.report)
 
 
 def rescue_of(access: Access, state_dir: Path) -> Rescue:

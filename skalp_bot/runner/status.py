@@ -154,21 +154,22 @@ def drawn(view: dict[str, Any]) -> Group:
 
 
 def opening_words(
-    *, venue: str, strategy: str, symbols: tuple[str, ...], state_dir: str, log: str
+    *, venue: str, strategy: str, symbols: tuple[str, ...], state_dir: str, log: str, program: str
 ) -> tuple[str, ...]:
     """The first lines a person reads: what is happening, and where to look."""
     return (
         f"skalp-bot: strategy {strategy} on {', '.join(symbols)}, venue {venue}.",
         f"State (journal, lock, control socket): {state_dir}",
         f"Log: {log}",
-        f"Look:  skalp-bot status --state-dir {state_dir}   (positions, orders, gates, why-not, ledger)",
-        f"Stop:  Ctrl-C leaves positions protected; skalp-bot flatten --state-dir {state_dir} closes them.",
+        f"Look:  {program} status --state-dir {state_dir}   (positions, orders, gates, why-not, ledger)",
+        f"Stop:  Ctrl-C leaves positions protected; {program} flatten --state-dir {state_dir} closes them.",
     )
 
 
-def closing_words(numbers: dict[str, Any]) -> tuple[str, ...]:
-    """The last lines: what was earned and paid, and whether every cent has a cause."""
+def closing_words(numbers: dict[str, Any], program: str) -> tuple[str, ...]:
+    """The last lines: what was earned and paid, what is still open, and whether every cent has a cause."""
     wallet, state = numbers["wallet"], numbers["state_dir"]
+    left = ", ".join(f"{symbol} {qty}" for symbol, qty in numbers["positions_left"].items())
     doubts = [f"Not as it should be: {error}" for error in numbers["errors"][:5]]
     return (
         f"Ended with exit code {numbers['exit_code']} after {numbers['duration_s']:.0f} s: "
@@ -176,6 +177,7 @@ def closing_words(numbers: dict[str, Any]) -> tuple[str, ...]:
         f"Realised {numbers['realized_pnl']}, fees {numbers['fees']}, funding {numbers['funding']}; "
         f"wallet {wallet['start']} -> {wallet['end']}, unexplained {wallet['residual']}.",
         f"Longest time without a listed stop: {numbers['unprotected_seconds_max']:.3f} s.",
-        f"Read on: skalp-bot ledger --state-dir {state}   (positions, orders, why ID)",
+        f"Still open: {left or 'nothing'}.",
+        f"Read on: {program} ledger --state-dir {state}   (positions, orders, why ID)",
         *doubts,
     )

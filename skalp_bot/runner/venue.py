@@ -10,6 +10,7 @@ from typing import Protocol
 import aiohttp
 import orjson
 
+from aurora.errors import ConfigError
 from skalp_bot.config import RunOptions, Secret, Venue
 from skalp_bot.ports import Clock, Exchange, VenueError
 
@@ -18,6 +19,7 @@ END_WAIT_S = 5.0
 ASK_WAIT_S = 2.0
 POLL_S = 0.02
 LOG_TAIL = 2_000
+USAGE = 2
 
 
 class FastExchange(Exchange, Protocol):
@@ -65,7 +67,8 @@ class PaperChild:
             if self._ready.exists():
                 return access_of(self._ready)
             if self._process.returncode is not None:
-                raise VenueError(self._ended(self._process.returncode))
+                code = self._process.returncode  # It reads the market and the symbols; 2: they are not right.
+                raise (ConfigError if code == USAGE else VenueError)(self._ended(code))
             await self._clock.sleep(POLL_S)
         raise VenueError(f"the paper exchange was not ready in {READY_WAIT_S:g} s; see {self.log}")
 

@@ -77,6 +77,10 @@ def test_a_first_run_trades_and_its_report_adds_up(tmp_path: Path) -> None:
     first = [json.loads(line)["message"] for line in done.stdout.splitlines()[:5]]
     assert "strategy exercise" in first[0]
     assert any("state/paper" in line for line in first)
+    looks = next(line for line in first if line.startswith("Look:")).split()
+    words = looks[1 : looks.index("(positions,")]
+    shown = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    assert shown.returncode == 0, "the first thing we tell a newcomer to type works as it stands"
 
 
 @pytest.mark.slow
@@ -132,5 +136,43 @@ def test_a_failed_start_still_reports_and_says_why(tmp_path: Path) -> None:
 
 def test_a_market_that_cannot_be_played_is_told_in_the_exchanges_words(tmp_path: Path) -> None:
     done = run(tmp_path, "--market", "script:nowhere.yaml")
-    assert done.returncode == 3
+    assert done.returncode == 2
     assert "nowhere.yaml" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["", ".", "a_file/out.json"])
+def test_a_report_that_cannot_be_written_is_refused_before_anything_trades(
+    tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "a_file").write_text("in the way")
+    done = run(tmp_path, "--report", place, "--duration", "5s", seconds=30)
+    assert done.returncode == 2
+    assert "--report" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("state/paper/*/journal.sqlite"))
+
+
+def test_a_run_whose_report_is_lost_at_the_end_has_failed(tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    out = (tmp_path / "log").open("wb")
+    daemon = subprocess.Popen(
+        [*PYTHON, "run", "--profile", str(ROOT / "profiles/paper.yaml"), "--report", "reports/out.json"],
+        cwd=tmp_path,
+        stdout=out,
+        stderr=out,
+    )
+    until_told(tmp_path / "log", '"event":"ready"', 40)
+    (folder / "out.json").mkdir()  # Somebody put something there meanwhile.
+    daemon.send_signal(signal.SIGINT)
+    assert daemon.wait(40) == 1
+    assert "could not be written" in (tmp_path / "log").read_text()
+    out.close()
+
+
+def test_a_state_directory_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a_file").write_text("in the way")
+    done = run(tmp_path, "--state-dir", "a_file", "--duration", "5s", seconds=30)
+    assert done.returncode == 2
+    assert "state directory a_file cannot be made" in done.stderr
+    assert "Traceback" not in done.stderr
