@@ -106,7 +106,7 @@ class Config(Section):
             raise ValueError(f"symbols {', '.join(strange)} are not quoted in quote_asset {asset}")
         foreign = [symbol for symbol in symbols if set(symbol) & set("/:- ")]
         if foreign:
-            raise ValueError(f"symbols {', '.join(foreign)}: write them as the exchange does, such as BTCUSDT")
+            raise ValueError(f"symbols {', '.join(foreign)}: write them as the exchange, such as BTCUSDT")
         twice = sorted(symbol for symbol in symbols if symbols.count(symbol) > 1)
         if twice:
             raise ValueError(f"symbols names {twice[0]} twice")
