@@ -31,6 +31,8 @@ def say(text: str) -> None:
 
 
 def run(*words: str, check: bool = True, environ: dict[str, str] | None = None) -> str:
+    if shutil.which(words[0]) is None:
+        raise BrokenError(f"{words[0]} is not here: install it")
     done = subprocess.run(
         words, cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environ
     )

@@ -117,3 +117,17 @@ def test_the_flag_file_ends_a_healthy_daemon_the_same_way(tmp_path: Path) -> Non
         assert held(venue)
         assert "KILL was found" in (tmp_path / "state" / "HALT").read_text()
         assert not (tmp_path / "state" / KILL).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.serial
+def test_a_daemon_that_was_stopped_as_a_whole_goes_on(tmp_path: Path) -> None:
+    with running(tmp_path) as venue, daemon(tmp_path) as process:
+        until(tmp_path, venue)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(SILENCE_S + 2)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(2)
+        assert process.poll() is None
+        assert not (tmp_path / "state" / "HALT").exists()
+        assert held(venue)
