@@ -28,7 +28,7 @@ from aurora.model.gate import Check, Denied, GateReason
 from aurora.model.numbers import SECOND, Nanos, Quote
 from aurora.model.order import Namespace, OrderKey, OrderStatus, Role, Side
 from aurora.model.signal import Signal
-from skalp_bot.obs.catalogue import CATALOGUE, SECONDS, Kind, metrics_tables
+from skalp_bot.obs.catalogue import ALERTS, CATALOGUE, SECONDS, Kind, metrics_tables
 from skalp_bot.obs.counts import Counts
 from skalp_bot.obs.metrics import Reading, Spread, page
 from skalp_bot.runner.histogram import Histogram
@@ -83,6 +83,12 @@ def test_every_name_in_the_code_is_catalogued_and_every_catalogued_name_is_in_th
     sources = [path for path in sorted(root.glob("**/*.py")) if path.name != "catalogue.py"]
     named = {name for path in sources for name in re.findall(r'"(skalp_[a-z_]+)"', path.read_text())}
     assert named - {"skalp_bot"} == set(CATALOGUE)
+
+
+def test_every_alert_the_core_raises_has_its_own_label() -> None:
+    sources = sorted((Path(__file__).parent.parent / "aurora").glob("**/*.py"))
+    raised = {code for path in sources for code in re.findall(r'alert\(\s*"([A-Z_]+)"', path.read_text())}
+    assert raised == set(ALERTS)
 
 
 def test_ticks_and_those_they_replaced_are_counted_by_symbol() -> None:
