@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 PAPER = str(ROOT / "profiles/paper.yaml")
 LOOKING = ["status", "positions", "orders", "gates", "why", "why-not", "ledger"]
 VERBS = ["pause", "cancel", "halt", "flatten", "reconcile"]
-COMMANDS = ["run", "exchange", "check-config", *LOOKING, *VERBS, "resume"]
+COMMANDS = ["run", "exchange", "check-config", "doctor", *LOOKING, *VERBS, "resume"]
 Capture = pytest.CaptureFixture[str]
 NOWHERE = "http://127.0.0.1:9"
 READY = {"rest": NOWHERE, "ws": NOWHERE, "api_key": "k", "api_secret": "s", "instance": "other"}
@@ -66,6 +66,9 @@ def test_the_list_of_commands_is_the_contract(capsys: Capture) -> None:
         (f"run --profile {PAPER} --exchange r.json --market script:x", "has its own market"),
         (f"run --profile {PAPER} --speed 0", "--speed: market.speed = 0.0: must be number >= 0.1"),
         ("run --profile nowhere.yaml", "profile nowhere.yaml cannot be read"),
+        (f"doctor {ROOT}/configs/aurora/production.yaml --conformance", "is refused on venue live"),
+        (f"doctor {PAPER} --venue testnet --exchange r.json", "--exchange is for venue paper"),
+        ("doctor nowhere.yaml", "profile nowhere.yaml cannot be read"),
         ("exchange --limits maybe", "is not one of 'on', 'off'"),
         ("exchange --set nonsense", "must be KEY=VALUE"),
         ("exchange --set nonsense=1", "no such switch"),

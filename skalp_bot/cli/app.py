@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import typer
 
-from skalp_bot.cli import config, exchange, operate, run, show
+from skalp_bot.cli import config, doctor, exchange, operate, run, show
 from skalp_bot.cli.errors import CommandError, exit_code_of
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ explain = typer.Typer(help="The configuration and who set it.", no_args_is_help=
 run.register(app)
 exchange.register(app)
 config.register(app, explain)
+doctor.register(app)
 show.register(app)
 operate.register(app)
 app.add_typer(explain, name="config")

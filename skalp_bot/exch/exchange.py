@@ -20,6 +20,7 @@ from aurora.model.numbers import Nanos
 from aurora.model.order import OrderKey
 from skalp_bot.exch import encode, outcomes
 from skalp_bot.exch.ccxt_binance import BinanceClient
+from skalp_bot.exch.checkup import Checkup, Needs
 from skalp_bot.exch.fields import DecodeError
 from skalp_bot.exch.questions import Questions
 from skalp_bot.exch.rest import Rest
@@ -126,6 +127,17 @@ class BinanceExchange:
             case _ as never:
                 assert_never(never)
 
+    def checkup(self, needs: Needs) -> Checkup:
+        """Questions about the venue and the account, before anything depends on them."""
+        return Checkup(
+            rest=self._rest,
+            startup=self._startup,
+            settings=self._settings,
+            clock=self._clock,
+            venue_clock=self.venue_clock,
+            needs=needs,
+        )
+
     def budget_use(self) -> tuple[tuple[str, float], ...]:
         """The share used of each of the venue's limits, by name."""
         return self._rest.budget.use()
@@ -189,7 +201,7 @@ class BinanceExchange:
             await self._clock.sleep(self._settings.reload_s)
             await self._done("exchangeInfo", "filters", self._startup.instruments())
 
-    async def _done(self, request: str, subject: str, work: Awaitable[None]) -> bool:
+    async def _done(self, request: str, subject: str, work: Awaitable[object]) -> bool:
         """Upkeep that fails is told and tried again; it stops nothing."""
         try:
             await work

@@ -4,7 +4,7 @@ from typing import Any
 
 from aurora.model.commands import Lane
 from aurora.model.events import FeesLoaded, InstrumentsLoaded, LeverageChanged
-from aurora.model.instrument import Instrument
+from aurora.model.instrument import FeeRates, Instrument
 from aurora.model.numbers import SECOND, Nanos
 from skalp_bot.exch import listings
 from skalp_bot.exch.fields import DecodeError, Row, flag, mapping, rows, text, whole
@@ -49,7 +49,7 @@ class Startup:
         self._clock = clock
         self._venue_clock = venue_clock
         self._emit = emit
-        self._host = host
+        self.host = host
 
     async def reach(self) -> None:
         """Keep asking for the time until the venue answers, for REACH_S at most."""
@@ -57,7 +57,7 @@ class Startup:
         while (why := await self.sync_clock()) and self._clock.monotonic() < deadline:
             await self._clock.sleep(REACH_PAUSE_S)
         if why:
-            raise VenueError(f"cannot reach {self._host}: {why}. {self._unreachable()}")
+            raise VenueError(f"cannot reach {self.host}: {why}. {self._unreachable()}")
         skew_s = self._venue_clock.skew_s
         if abs(skew_s) > SKEW_S_MAX:
             raise VenueError(
@@ -84,19 +84,20 @@ class Startup:
         self._venue_clock.learn(asked_at=quickest[0], answered_at=quickest[1], server_ms=quickest[2])
         return ""
 
-    async def instruments(self) -> None:
-        """Filters and leverage brackets of our symbols, and the venue's limits."""
+    async def instruments(self) -> tuple[Instrument, ...]:
+        """Filters and leverage brackets of our symbols, emitted too, and the venue's limits."""
         request = Request(method="GET", path="exchangeInfo", api="fapiPublic")
-        info = await self._ask(request, timeout_s=self._settings.bulk_timeout_s)
+        info = await self.ask(request, timeout_s=self._settings.bulk_timeout_s)
         self._rest.budget.set_limits(rows(mapping(info, "exchangeInfo").get("rateLimits", []), "rateLimits"))
         listed = listings.listed_symbols(info)
         loaded = tuple([await self._instrument(symbol, listed) for symbol in self._settings.symbols])
         self._emit(InstrumentsLoaded(instruments=loaded, ts_recv=self._now()))
+        return loaded
 
     async def one_way_mode(self) -> None:
         """Hedge mode is switched off when nothing is open."""
         path = "positionSide/dual"
-        mode = await self._ask(Request(method="GET", path=path, weight=30))
+        mode = await self.ask(Request(method="GET", path=path, weight=30))
         if not flag(mapping(mode, path), "dualSidePosition"):
             return
         if await self._positions_open():
@@ -110,13 +111,13 @@ class Startup:
         """Set only where they differ and the symbol is flat; what the venue then says is what counts."""
         open_symbols = await self._positions_open()
         for symbol in self._settings.symbols:
-            config = await self._symbol_config(symbol)
+            config = await self.symbol_config(symbol)
             flat = symbol not in open_symbols
             if text(config, "marginType") != self._settings.margin_type:
                 await self._set_margin_type(symbol, text(config, "marginType"), flat=flat)
             if whole(config, "leverage") != self._settings.leverage and flat:
                 await self._set_leverage(symbol)
-            config = await self._symbol_config(symbol)
+            config = await self.symbol_config(symbol)
             if text(config, "marginType") != self._settings.margin_type:
                 raise VenueError(
                     f"{symbol}: margin type was set but the venue still says {config['marginType']}"
@@ -133,17 +134,20 @@ class Startup:
         for symbol in self._settings.symbols:
             params = {"symbol": symbol, "interval": "1m", "limit": str(CANDLES)}
             request = Request(method="GET", path="klines", api="fapiPublic", params=params, weight=2)
-            history = await self._ask(request, timeout_s=self._settings.bulk_timeout_s)
+            history = await self.ask(request, timeout_s=self._settings.bulk_timeout_s)
             self._emit(listings.candles(history, symbol, self._now()))
 
-    async def fees(self, symbol: str) -> None:
+    async def fees(self, symbol: str) -> FeeRates:
+        """What the account pays there, emitted too."""
         request = Request(method="GET", path="commissionRate", params={"symbol": symbol}, weight=20)
-        self._emit(FeesLoaded(fees=listings.fee_rates(await self._ask(request)), ts_recv=self._now()))
+        rates = listings.fee_rates(await self.ask(request))
+        self._emit(FeesLoaded(fees=rates, ts_recv=self._now()))
+        return rates
 
     async def _instrument(self, symbol: str, listed: dict[str, Row]) -> Instrument:
         if symbol not in listed:
             raise VenueError(
-                f"symbol {symbol} is not listed at {self._host}; {_likely(symbol, sorted(listed))}"
+                f"symbol {symbol} is not listed at {self.host}; {_likely(symbol, sorted(listed))}"
             )
         plain = listings.instrument(listed[symbol])
         if plain.quote_asset != self._settings.quote_asset:
@@ -152,7 +156,7 @@ class Startup:
                 f" {self._settings.quote_asset}: take another symbol or quote_asset"
             )
         request = Request(method="GET", path="leverageBracket", params={"symbol": symbol})
-        brackets = listings.leverage_brackets(await self._ask(request)).get(symbol, ())
+        brackets = listings.leverage_brackets(await self.ask(request)).get(symbol, ())
         if brackets and self._settings.leverage > max(each.leverage for each in brackets):
             raise VenueError(
                 f"leverage {self._settings.leverage} is above what {symbol} allows"
@@ -161,15 +165,15 @@ class Startup:
         return listings.with_brackets(plain, brackets)
 
     async def _positions_open(self) -> tuple[str, ...]:
-        payload = await self._ask(Request(method="GET", path="positionRisk", api="fapiPrivateV3", weight=5))
+        payload = await self.ask(Request(method="GET", path="positionRisk", api="fapiPrivateV3", weight=5))
         return tuple(text(row, "symbol") for row in rows(payload, "positionRisk") if _moved(row))
 
-    async def _symbol_config(self, symbol: str) -> Row:
+    async def symbol_config(self, symbol: str) -> Row:
         request = Request(method="GET", path="symbolConfig", params={"symbol": symbol}, weight=5)
-        for row in rows(await self._ask(request), "symbolConfig"):
+        for row in rows(await self.ask(request), "symbolConfig"):
             if row.get("symbol") == symbol:
                 return row
-        raise VenueError(f"{symbol}: {self._host} does not say its leverage and margin type")
+        raise VenueError(f"{symbol}: {self.host} does not say its leverage and margin type")
 
     async def _set_margin_type(self, symbol: str, actual: str, *, flat: bool) -> None:
         wanted = self._settings.margin_type
@@ -190,7 +194,7 @@ class Startup:
         if not (isinstance(answer, Reply) and answer.code in NO_CHANGE):
             self._checked(request, answer)
 
-    async def _ask(self, request: Request, *, timeout_s: float | None = None) -> Any:
+    async def ask(self, request: Request, *, timeout_s: float | None = None) -> Any:
         """A question may be asked again when nobody answered; a wrong clock is set first."""
         for pause_s in RETRY_PAUSES_S:
             answer = await self._rest.ask(request, Lane.CANCEL, timeout_s=timeout_s)
@@ -206,10 +210,10 @@ class Startup:
         try:
             return _body(answer)
         except DecodeError as error:
-            raise VenueError(f"{self._host} {request.name}: {error}") from error
+            raise VenueError(f"{self.host} {request.name}: {error}") from error
         except VenueError as error:
             code = answer.code if isinstance(answer, Reply) else None
-            raise VenueError(f"{self._host} {request.name}: {error}{self._fix(code)}") from error
+            raise VenueError(f"{self.host} {request.name}: {error}{self._fix(code)}") from error
 
     def _fix(self, code: int | None) -> str:
         venue = self._settings.venue
