@@ -27,6 +27,9 @@ class StrategyConfig(Section):
     skalp_horizon_s: float = Field(5.0, ge=0.1, le=3_600, description="Seconds its opinion is good for.")
     skalp_imbalance_min: float = Field(0.6, ge=0, le=1, description="Queue imbalance worth an opinion.")
     skalp_flow_halflife_s: float = Field(1.0, gt=0, le=600, description="Half-life of order-flow imbalance.")
+    skalp_observations: float = Field(
+        300.0, gt=0, le=1e6, description="Independent outcomes its weights stand for."
+    )
     skalp_beta_imbalance: float = Field(0.4, ge=0, le=5, description="Weight of queue imbalance in log-odds.")
     skalp_beta_flow: float = Field(0.4, ge=0, le=5, description="Weight of order-flow imbalance in log-odds.")
 
@@ -45,6 +48,12 @@ class SizingConfig(Section):
     bucket: float = Field(0.1, ge=0, lt=1, description="Relative width of size buckets; 0 for none.")
     resize_interval_s: float = Field(1.0, ge=0, le=86_400, description="Least time between increases.")
     slippage_bps: float = Field(1.0, ge=0, le=500, description="Assumed per fill, each way.")
+    prior_strength: float = Field(
+        50.0,
+        ge=0,
+        le=10_000,
+        description="Pseudo-trades at break-even weighed with an estimate of p.",
+    )
     drawdown_prob: float = Field(
         0.0, ge=0, lt=1, description="Chance of ever losing drawdown_max; sets the risk aversion; 0: off."
     )

@@ -187,6 +187,7 @@ def everything() -> Counts:
     signal = Signal(
         symbol=BTC,
         side=Side.BUY,
+        n=1.0,
         p=0.5,
         target=0.01,
         stop=0.01,

@@ -13,6 +13,7 @@ from aurora.model.numbers import NO_QTY, NO_QUOTE, Price, Quote, as_float, divid
 from aurora.model.order import Side
 from aurora.model.signal import Signal, SizingLink, TargetPosition
 from aurora.sizing.band import RelativeBand
+from aurora.sizing.belief import BetaBelief
 from aurora.sizing.kelly import (
     BracketCosts,
     BracketKelly,
@@ -27,6 +28,7 @@ from aurora.sizing.kelly import (
     kelly_bracket,
     market_order_limits,
     notional_from_risk,
+    risk_from_notional,
 )
 
 
@@ -41,10 +43,11 @@ def sized(
     chain = [SizingLink(stage="signal", value=signal.p, note=signal.reason)]
     bet, risk = wagered(turn, signal, (price, rest, at.take_profit), chain)
     risk = haircut(turn, risk, chain)
-    risk = steadied(turn, signal.symbol, risk, chain)
     wanted = notional_from_risk(risk, net_loss=bet.net_loss)
     equity = turn.d.ledger.equity(marks(turn))
     share = pooled(turn, signal.symbol, signal.side, wanted, as_float(equity), chain)
+    risk = steadied(turn, signal.symbol, risk_from_notional(share, net_loss=bet.net_loss), chain)
+    share = notional_from_risk(risk, net_loss=bet.net_loss)
     quantity = bought(turn, price, share, instrument, chain)
     target = TargetPosition(
         symbol=signal.symbol,
@@ -72,10 +75,15 @@ def wagered(
     side: Literal[1, -1] = 1 if signal.side is Side.BUY else -1
     clip = (sizing.clip_min, sizing.clip_max)
     win, loss = abs(target / entry - 1), abs(stop / entry - 1)
-    bet = kelly_bracket(signal.p, win, loss, costs, side, turn.aversion, clip)
+    raw = kelly_bracket(signal.p, win, loss, costs, side, 1.0, clip)
+    chain.append(SizingLink(stage="kelly_full", value=raw.f_star or 0.0, note=f"rr {raw.rr:.3f} after costs"))
+    p = shrunk(signal, raw, sizing.prior_strength)
+    bet = kelly_bracket(p, win, loss, costs, side, turn.aversion, clip)
     chain += (
+        SizingLink(
+            stage="shrunk_p", value=p, note=f"{signal.n:g} observations, {sizing.prior_strength:g} of doubt"
+        ),
         SizingLink(stage="risk_aversion", value=turn.aversion, note="divides Kelly"),
-        SizingLink(stage="kelly_full", value=bet.f_star or 0.0, note=f"rr {bet.rr:.3f} after costs"),
         SizingLink(stage="at_risk", value=bet.fraction_at_risk, note=bet.reason.value),
     )
     if not signal.declared:
@@ -83,6 +91,13 @@ def wagered(
     gross = RiskFraction(kelly_binary(signal.p, signal.target / signal.stop, turn.aversion, clip))
     chain.append(SizingLink(stage="declared", value=gross, note="edge gate bypassed: p is declared"))
     return bet, gross
+
+
+def shrunk(signal: Signal, raw: BracketKelly, strength: float) -> float:
+    """The p to bet on: the estimate pulled towards break-even by so many pseudo-trades of doubt."""
+    if signal.declared or raw.p_breakeven is None or not 0 < signal.p < 1:
+        return signal.p
+    return BetaBelief.from_estimate(signal.p, signal.n).shrunk(raw.p_breakeven, strength).mean
 
 
 def bought(

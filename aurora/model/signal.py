@@ -16,6 +16,7 @@ class Signal:
     symbol: str
     side: Side
     p: float
+    n: float  # Effective observations behind p, above zero.
     target: float
     stop: float
     strategy: str

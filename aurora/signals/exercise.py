@@ -54,6 +54,7 @@ class Exercise:
             symbol=symbol,
             side=self.side(symbol, trips),
             p=self.config.exercise_p,
+            n=1.0,
             target=self.exits.tp_pct,
             stop=self.exits.sl_pct,
             strategy=self.name,

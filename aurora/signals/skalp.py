@@ -75,6 +75,7 @@ class Skalp:
             symbol=symbol,
             side=side,
             p=p,
+            n=self.config.skalp_observations,
             target=target,
             stop=stop,
             strategy=self.name,
