@@ -39,7 +39,8 @@ class Faults:
                 body = rule.message.encode()
                 if rule.code:
                     body = orjson.dumps({"code": rule.code, "msg": rule.message})
-                return Answer(status=rule.status, body=body, headers=JSON_HEADERS)
+                wait = (("Retry-After", str(rule.retry_s)),) if rule.retry_s else ()
+                return Answer(status=rule.status, body=body, headers=(*JSON_HEADERS, *wait))
             case Do.DELAY:
                 await self.clock.sleep(rule.ms / 1000)
                 return answer or execute()

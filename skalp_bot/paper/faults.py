@@ -53,6 +53,7 @@ class Rule:
     code: int = 0
     message: str = ""
     ms: int = 0
+    retry_s: int = 0  # Retry-After of the answer; 0: none.
     times: int = 1
     after: int = 0
     seen: int = 0
@@ -100,6 +101,7 @@ DEFAULTS: Mapping[str, object] = {
     "code": 0,
     "message": "",
     "ms": 0,
+    "retry_s": 0,
     "times": 1,
     "after": 0,
 }
