@@ -250,9 +250,13 @@ async def scene(*, speed: float = 1.0, connect: bool = True, **changes: Any) -> 
 
 
 @asynccontextmanager
-async def streaming(*, speed: float = 1.0, **changes: Any) -> AsyncIterator[Scene]:
-    """The same with its streams up."""
+async def streaming(
+    *, speed: float = 1.0, first: SubmitOrder | None = None, **changes: Any
+) -> AsyncIterator[Scene]:
+    """The same with its streams up; ``first`` is sent before anybody listens."""
     async with scene(speed=speed, **changes) as made:
+        if first is not None:
+            await made.exchange.execute(first)
         task = asyncio.create_task(made.exchange.stream())
         try:
             await until(lambda: len(made.venue.sockets) == 3)

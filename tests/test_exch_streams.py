@@ -258,6 +258,18 @@ async def test_an_event_before_or_after_the_answer_keeps_the_user_stream() -> No
 
 
 @awaited
+async def test_a_stop_sent_before_anybody_listened_proves_nothing_of_the_user_stream() -> None:
+    """A restart protects what it finds before its streams are up: its first stop's event went to nobody."""
+    calm = {"user_proof_s": 3.0, "market_silence_s": 1e9, "mark_silence_s": 1e9}
+    async with streaming(speed=10.0, first=submit("skalpa-1-1-0S", STOP_SELL), **calm) as s:
+        assert s.of(OrderAcked)
+        await all_up(s)
+        asked = s.venue.times("GET ping")
+        await until(lambda: s.venue.times("GET ping") >= asked + 2)  # 15 s of its time and more.
+        assert changes(s, Stream.USER) == [True]
+
+
+@awaited
 async def test_a_subscription_that_is_refused_or_ignored_is_tried_again() -> None:
     async with streaming(speed=20.0, market_silence_s=1e9, mark_silence_s=1e9) as s:
         await all_up(s)

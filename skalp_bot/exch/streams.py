@@ -71,7 +71,12 @@ class Streams:
                 socket.connected()
 
     def promise(self, key: OrderKey) -> None:
-        """An order is about to be sent: its event may come before its answer."""
+        """An order is about to be sent: its event may come before its answer.
+
+        Nothing is due of an order sent while nobody listened, as a stop placed at the start.
+        """
+        if not self._user.up:
+            return
         if len(self._promised) >= PROOFS_MAX:
             del self._promised[next(iter(self._promised))]
         self._promised[key] = 0
