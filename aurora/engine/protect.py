@@ -97,7 +97,7 @@ def adopt(turn: Turn, position: Position, old: Bracket | None) -> Bracket | None
         return None
     at = levels(side, position.entry, turn.config.exits, instrument, turn.atr(position.symbol))
     epoch = turn.d.position_epochs.get(position.symbol, 0) + 1
-    turn.alert("ADOPTED", position.symbol, f"position {position.qty} had no bracket; it is protected now")
+    turn.alert("ADOPTED", position.symbol, f"position {position.qty} had no bracket; its stops go out now")
     if old is not None:
         turn.conclude(BracketRemoved(symbol=old.symbol, epoch=old.epoch, at=turn.now))
     bracket = Bracket(

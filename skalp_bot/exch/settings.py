@@ -71,6 +71,6 @@ class ExchangeSettings:
             raise VenueError("venue paper needs the rest and ws addresses of a running paper exchange")
         if not (self.api_key.value and self.api_secret.value):
             raise VenueError(
-                f"venue {self.venue} needs an API key and its secret: set BINANCE_API_KEY"
+                f"venue {self.venue} needs API keys: set BINANCE_API_KEY"
                 " and BINANCE_API_SECRET, or BINANCE_API_KEY_FILE and BINANCE_API_SECRET_FILE"
             )
