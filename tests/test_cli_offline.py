@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,24 @@ def test_status_tells_the_trading_state_and_how_it_ended(capsys: pytest.CaptureF
     assert (shown["running"], shown["stopped_cleanly"], shown["wallet"]) == (False, False, "50")
     remembered(CleanStop(at=NOW))
     assert told("status", capsys)["stopped_cleanly"] is True
+
+
+def test_status_from_a_journal_hides_no_unknown_order_and_claims_nothing_it_cannot_know(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sent = opened(1, OrderStatus.PENDING_NEW)
+    remembered(
+        WalletOpened(asset="USDT", wallet=Quote(Decimal(50)), at=NOW),
+        fill(1, Side.BUY, "60000.0"),
+        sent,
+        replace(moved(sent, OrderStatus.UNKNOWN), unknown_since=NOW),
+    )
+    shown = told("status", capsys)
+    assert shown["orders_unknown"] == 1
+    assert "unprotected_seconds_max" not in shown, "it is not in the journal, and 0 would be a claim"
+    (symbol,) = shown["symbols"]
+    assert "last_decision" not in symbol
+    assert symbol["position"]["unrealized"] is None, "without a quote nobody knows"
 
 
 def test_why_tells_the_story_of_an_order_and_knows_when_there_is_none(

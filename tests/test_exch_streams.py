@@ -220,7 +220,7 @@ async def test_mark_prices_that_stop_coming_mean_a_dead_stream() -> None:
 
 @awaited
 async def test_prints_are_heard_when_asked_for_and_prove_nothing_of_the_marks() -> None:
-    changed = {"prints": True, "mark_silence_s": 4.0, "market_silence_s": 1e9}
+    changed: dict[str, Any] = {"prints": True, "mark_silence_s": 4.0, "market_silence_s": 1e9}
     async with streaming(speed=10.0, **changed) as s:
         await all_up(s)
         assert ("market", "btcusdt@markPrice@1s", "btcusdt@aggTrade") in {
@@ -260,7 +260,7 @@ async def test_an_event_before_or_after_the_answer_keeps_the_user_stream() -> No
 @awaited
 async def test_a_stop_sent_before_anybody_listened_proves_nothing_of_the_user_stream() -> None:
     """A restart protects what it finds before its streams are up: its first stop's event went to nobody."""
-    calm = {"user_proof_s": 3.0, "market_silence_s": 1e9, "mark_silence_s": 1e9}
+    calm: dict[str, Any] = {"user_proof_s": 3.0, "market_silence_s": 1e9, "mark_silence_s": 1e9}
     async with streaming(speed=10.0, first=submit("skalpa-1-1-0S", STOP_SELL), **calm) as s:
         assert s.of(OrderAcked)
         await all_up(s)

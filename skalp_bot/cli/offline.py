@@ -17,7 +17,17 @@ from skalp_bot.runner.report import Opening, Report
 from skalp_bot.runner.text import clock_text
 from skalp_bot.runner.views import Views
 
-OF_A_LIVING_DAEMON = ("ready", "ready_at", "equity", "streams", "reconciled_age_s", "counters", "alerts")
+OF_A_LIVING_DAEMON = (
+    "ready",
+    "ready_at",
+    "equity",
+    "streams",
+    "reconciled_age_s",
+    "unprotected_seconds_max",
+    "counters",
+    "alerts",
+)
+OF_A_LIVING_SYMBOL = ("bid", "ask", "quote_age_ms", "last_decision", "decided_at", "last_id")
 
 
 def status(path: Path) -> dict[str, Any]:
@@ -28,6 +38,9 @@ def status(path: Path) -> dict[str, Any]:
         shown = views_of(reader, restored(reader)).status(last.ts if last else 0)
         for key in OF_A_LIVING_DAEMON:
             del shown[key]
+        for row in shown["symbols"]:
+            for key in OF_A_LIVING_SYMBOL:
+                del row[key]
         return {**shown, "rows": last.id if last else 0, "stopped_cleanly": clean(reader.newest(2))}
     finally:
         reader.close()

@@ -139,11 +139,11 @@ def drawn(view: dict[str, Any]) -> Group:
         mark = "" if bracket is None else (" ok" if bracket["stop_listed"] else " NOT LISTED")
         table.add_row(
             row["symbol"],
-            f"{(row['bid'] + row['ask']) / 2:.7g}",
+            f"{(row['bid'] + row['ask']) / 2:.7g}" if row["bid"] else "",
             held["qty"] if held else "flat",
             held["entry"][:9] if held else "",
             f"{bracket['stop']}{mark}" if bracket else "",
-            f"{held['unrealized']:+.2f}" if held else "",
+            f"{held['unrealized']:+.2f}" if held and held["unrealized"] is not None else "",
             bracket["phase"] if bracket else "",
         )
     decisions = [

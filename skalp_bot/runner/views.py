@@ -6,7 +6,6 @@ from typing import Any
 from aurora.config import AuroraConfig
 from aurora.model.account import AccountSnapshot
 from aurora.model.bracket import Bracket
-from aurora.model.numbers import as_float
 from aurora.model.order import Order, OrderStatus, Role
 from aurora.state import State
 from skalp_bot.runner.board import Board, SymbolBoard, checks_shown, signal_shown, target_shown
@@ -47,7 +46,7 @@ class Views:
                 for name, told in sorted(self._board.streams.items())
             },
             "orders_open": len(d.blotter.open_orders()),
-            "orders_unknown": self._report.orders_unknown,
+            "orders_unknown": sum(order.unknown_since is not None for order in d.blotter.open_orders()),
             "drift_open": len(d.drifts),
             "reconciled_age_s": round((now - reconciled) / 1e9, 3) if reconciled else None,
             "unprotected_seconds_max": round(self._report.unprotected_max / 1e9, 3),
@@ -151,13 +150,13 @@ class Views:
         position = self._state.durable.ledger.position(name)
         if position.flat:
             return None
-        line = self._board.of(name)
-        mid = (line.bid + line.ask) / 2 or as_float(position.entry)
+        line, ledger = self._board.of(name), self._state.durable.ledger
+        mid = (line.bid + line.ask) / 2
         return {
             "symbol": name,
             "qty": money(position.qty),
             "entry": money(position.entry),
-            "unrealized": self._state.durable.ledger.unrealized(name, mid),
+            "unrealized": ledger.unrealized(name, mid) if mid else None,  # Nobody knows without a quote.
             "bracket": self.bracket(name),
         }
 
