@@ -1,0 +1,29 @@
+import subprocess
+import sys
+
+COUNTED = "import skalp_bot.exch.exchange, sys; print(len([n for n in sys.modules if n.startswith('ccxt')]))"
+OTHERS = """
+import skalp_bot.exch.exchange, ccxt, ccxt.async_support, ccxt.pro
+assert issubclass(ccxt.pro.binanceusdm, ccxt.async_support.binance)
+assert issubclass(ccxt.binanceusdm, ccxt.Exchange)
+assert issubclass(ccxt.async_support.kraken, ccxt.async_support.base.exchange.Exchange)
+assert issubclass(ccxt.RequestTimeout, ccxt.NetworkError)
+try:
+    ccxt.nobody
+except AttributeError as error:
+    print(error)
+"""
+
+
+def said(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_adapter_imports_one_exchange_and_not_all_of_them() -> None:
+    assert int(said(COUNTED)) < 60
+
+
+def test_other_exchanges_of_ccxt_are_still_there_when_asked_for() -> None:
+    assert "no attribute 'nobody'" in said(OTHERS)
