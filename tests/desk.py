@@ -88,6 +88,7 @@ class Venue:
     hold_fills: list[Role] = field(default_factory=list)  # Accepted, filled by the story.
     dead: bool = False  # Nothing arrives, nothing is answered.
     mute: bool = False  # The user stream says nothing.
+    kept: list[OrderUpdate] | None = None  # News the story will tell itself.
     curt: bool = False  # The answer to a cancel does not say what had filled.
     worst_sign: list[int] = field(default_factory=list)
 
@@ -105,6 +106,10 @@ class Desk:
         self.tick_no = 0
         self.pending: list[Command] = []
         self.answering = False
+        self.dying = (
+            ""  # "unsent" or "unheard": what the next steps' commands come to; the process ends here.
+        )
+        self.dead = False
 
     # -- the story's verbs
 
@@ -125,6 +130,7 @@ class Desk:
             state.fold(step.seq, step.facts)
         assert state.checkpoint() == self.engine.state.checkpoint()
         self.engine = Engine(self.config, state)
+        self.dying, self.dead, self.pending = "", False, []
         return self.open(epoch)
 
     def price(self, mid: str, *, low: str | None = None, high: str | None = None) -> Step:
@@ -179,8 +185,15 @@ class Desk:
         return side
 
     def tell(self, event: Event) -> Step:
+        if self.dead:
+            return self.steps[-1]
         step = self.engine.step(event)
         self.steps.append(step)
+        if self.dying and step.commands:
+            self.dead = True
+            for command in step.commands if self.dying == "unheard" else ():
+                self.answer(command)
+            return step
         self.pending += step.commands
         while self.pending and not self.answering:
             self.answering = True
@@ -263,8 +276,8 @@ class Desk:
             self.tell(
                 OrderAcked(key=key, exchange_id=f"x{key.client_id}", signed_at=self.now, ts_recv=self.now)
             )
-        if news is not None and not venue.mute:
-            self.tell(news)
+        if news is not None:
+            self.say(news)
 
     def refusal(self, intent: OrderIntent) -> int | None:
         venue = self.venue
@@ -298,8 +311,20 @@ class Desk:
     def fill(self, key: OrderKey, qty: str | None = None, *, told: bool = True) -> None:
         """The venue fills a resting order (or a triggered stop's child) at the touch."""
         news = self.execute(key, qty)
-        if told and not self.venue.mute:
+        if told:
+            self.say(news)
+
+    def say(self, news: OrderUpdate) -> None:
+        """Over the user stream; a story may keep it back."""
+        if self.venue.kept is not None:
+            self.venue.kept.append(news)
+        elif not self.venue.mute:
             self.tell(news)
+
+    def release(self) -> list[OrderUpdate]:
+        """The news kept back so far; from now on it comes at once again."""
+        kept, self.venue.kept = self.venue.kept or [], None
+        return kept
 
     def execute(self, key: OrderKey, qty: str | None) -> OrderUpdate:
         venue, intent = self.venue, self.venue.resting[key]
