@@ -151,7 +151,7 @@ async def serve(options: ExchangeOptions, *, stop: asyncio.Event | None = None) 
             control_port = 0
             if front.faults is not None:
                 control_port = await stack.enter_async_context(switchboard(front.faults))
-            write_ready(options, identity, port, control_port)
+            write_ready(options, identity, port, listed=exchange.source.symbols, control_port=control_port)
             with until(options, done):
                 async with asyncio.TaskGroup() as group:
                     workers = [group.create_task(front.pump()), group.create_task(front.keep_house())]
@@ -206,7 +206,9 @@ def tls_context(options: ExchangeOptions) -> ssl.SSLContext | None:
     return context
 
 
-def write_ready(options: ExchangeOptions, identity: Identity, port: int, control_port: int = 0) -> None:
+def write_ready(
+    options: ExchangeOptions, identity: Identity, port: int, *, listed: tuple[str, ...], control_port: int = 0
+) -> None:
     """Write the file that says: it answers, here, with these keys. Readable by the owner only."""
     host = options.advertise or options.host
     secure = "s" if options.tls_cert is not None else ""
@@ -217,6 +219,7 @@ def write_ready(options: ExchangeOptions, identity: Identity, port: int, control
         "api_key": identity.api_key,
         "api_secret": identity.api_secret,
         "instance": identity.instance,
+        "symbols": listed,
         "pid": os.getpid(),
     }
     if control_port:

@@ -39,6 +39,7 @@ from skalp_bot.runner.venue import (
     access_for,
     child_for,
     frames_counted,
+    on_tape,
 )
 from skalp_bot.runner.watchdog import Rescue, Watchdog
 
@@ -113,6 +114,11 @@ class Run:
     async def _run(self) -> int:
         self.child = child_for(self.options, self.clock)
         access = await access_for(self.options, self.child)
+        self.options, absent = on_tape(self.options, access)
+        if absent:
+            self.log.say(
+                "not_on_tape", level="warning", symbols=", ".join(absent), message="left out of this run"
+            )
         self._refuse_on_live(access)
         self.recovered = recover(self.options, access, self.clock)
         keep(self.options)

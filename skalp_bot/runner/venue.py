@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from asyncio.subprocess import Process
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -44,6 +44,7 @@ class Access:
     rest_url: str = ""
     ws_url: str = ""
     instance: str = ""
+    listed: tuple[str, ...] = ()  # What a paper exchange trades; empty where nobody said.
 
 
 class PaperChild:
@@ -145,12 +146,29 @@ def access_of(ready_file: Path) -> Access:
             rest_url=told["rest"],
             ws_url=told["ws"],
             instance=told["instance"],
+            listed=tuple(told.get("symbols", ())),
         )
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise VenueError(
             f"ready file {ready_file} cannot be used ({type(error).__name__}: {error}): "
             "start `skalp-bot exchange --ready-file FILE` and name that file with --exchange"
         ) from None
+
+
+def on_tape(options: RunOptions, access: Access) -> tuple[RunOptions, tuple[str, ...]]:
+    """The options for the symbols a recording holds, and those of the profile it does not."""
+    config = options.config
+    if not config.market.source.startswith("tape:") or not access.listed:
+        return options, ()
+    played = tuple(symbol for symbol in config.aurora.symbols if symbol in access.listed)
+    absent = tuple(symbol for symbol in config.aurora.symbols if symbol not in access.listed)
+    if not played:
+        raise ConfigError(
+            f"symbols {', '.join(absent)}: none is on the tape, which holds {', '.join(access.listed)}"
+        )
+    aurora = config.aurora.model_copy(update={"symbols": played})
+    loaded = replace(options.loaded, config=config.model_copy(update={"aurora": aurora}))
+    return replace(options, loaded=loaded), absent
 
 
 def keyed(options: RunOptions) -> Access:
