@@ -37,10 +37,10 @@ def on_top(floor: Floor, market: Market, event: BookTop, now_ms: int) -> None:
     else:
         bids.show_all(((event.bid, event.bid_qty),))
         asks.show_all(((event.ask, event.ask_qty),))
+    market.taped = True
     if not untouched:
         uncross(floor, market, now_ms)
-        return
-    if event.depth_recorded:
+    elif event.depth_recorded:
         bids.changed.clear()
         asks.changed.clear()
     republish_touch(floor, market, event, now_ms)

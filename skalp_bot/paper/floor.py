@@ -56,6 +56,7 @@ class Market:
     update_id: int = 0  # ids of a market are 0 until it has published something
     depth_id: int = 0  # last update id a depth frame ended with
     derived: bool = False  # that frame was ours, not a recorded one
+    taped: bool = False  # recorded touches are played: each is sent once, with what clients did to it
     trade_id: int = 0
     agg_id: int = 0
     touch: tuple[Decimal | None, Decimal, Decimal | None, Decimal] = (None, ZERO, None, ZERO)

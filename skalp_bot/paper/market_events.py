@@ -48,7 +48,7 @@ def publish_book(floor: Floor, market: Market, now_ms: int) -> None:
 
 def publish_touch(floor: Floor, market: Market, now_ms: int) -> None:
     touch = touch_of(market)
-    if touch == market.touch:
+    if touch == market.touch or market.taped:
         return
     market.touch = touch
     bid, bid_qty, ask, ask_qty = touch
@@ -110,7 +110,11 @@ def republish_depth(floor: Floor, market: Market, frame: DepthFrame, now_ms: int
 
 
 def republish_touch(floor: Floor, market: Market, top: BookTop, now_ms: int) -> None:
-    market.touch = touch_of(market)
+    """One frame for one recorded touch, as it is now that clients may have taken from it or joined it.
+
+    The tape never moves for us: between two recorded touches none is made up.
+    """
+    bid, bid_qty, ask, ask_qty = market.touch = touch_of(market)
     market.update_id = max(market.update_id, top.update_id)
     market.book_ms = now_ms
     spec = market.spec
@@ -119,10 +123,10 @@ def republish_touch(floor: Floor, market: Market, top: BookTop, now_ms: int) -> 
         "u": top.update_id,
         "s": spec.symbol,
         "ps": spec.pair,
-        "b": spec.price_text(top.bid),
-        "B": spec.qty_text(top.bid_qty),
-        "a": spec.price_text(top.ask),
-        "A": spec.qty_text(top.ask_qty),
+        "b": spec.price_text(bid or Decimal(0)),
+        "B": spec.qty_text(bid_qty),
+        "a": spec.price_text(ask or Decimal(0)),
+        "A": spec.qty_text(ask_qty),
         "T": top.transact_ms,
         "E": top.event_ms,
         "st": 1,
