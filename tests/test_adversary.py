@@ -2,10 +2,12 @@
 
 from decimal import Decimal
 
+import pytest
+
 from aurora.model.bracket import Phase
 from aurora.model.commands import RequestSnapshot
 from aurora.model.control import Control, Verb
-from aurora.model.numbers import SECOND
+from aurora.model.numbers import SECOND, Nanos
 from aurora.model.order import Role, Side
 from aurora.model.position import Position
 from tests.desk import Desk, Venue
@@ -117,3 +119,28 @@ def test_exits_that_are_refused_start_fast_and_grow_patient_and_the_first_taken_
     desk.run(5.5)
     assert desk.venue.position.flat
     assert never_flipped(desk, side)
+
+
+@pytest.mark.parametrize("seconds", [2, 60])
+def test_a_clock_set_back_between_two_processes_holds_up_no_stop(seconds: int) -> None:
+    desk = Desk(venue=Venue(swallow=[Role.STOP, Role.BACKSTOP])).open()
+    desk.enter()
+    desk.run(0.3)
+    desk.venue.swallow = []
+    desk.now = Nanos(desk.now - seconds * SECOND)
+    desk.restart(epoch=2)
+    desk.run(0.8)
+    assert phase(desk) is Phase.GUARDED
+    assert {intent.role for intent in desk.venue.resting.values()} == {Role.STOP, Role.BACKSTOP}
+
+
+def test_a_clock_set_back_between_two_processes_holds_up_no_exit() -> None:
+    desk = Desk().open()
+    side = last_position(desk)
+    desk.venue.swallow = [Role.EXIT]
+    desk.price(far(desk, side, "-0.003"))
+    desk.venue.swallow = []
+    desk.now = Nanos(desk.now - 60 * SECOND)
+    desk.restart(epoch=2)
+    desk.run(1.0)
+    assert desk.venue.position.flat

@@ -9,9 +9,10 @@ from aurora.engine.pursue import add_to_winners, leave_by_strategy
 from aurora.engine.slices import cancel_orphans, work
 from aurora.engine.trading import resume, set_state
 from aurora.engine.turn import Turn
+from aurora.execution.bracket import not_after
 from aurora.model.control import Control, DecodeFailed, Heartbeat, Stream, StreamChanged, TradingState, Verb
 from aurora.model.events import LeverageChanged, MarginCalled, RequestFailed, Started
-from aurora.model.facts import CleanStop, EpochTaken, OrderForgotten
+from aurora.model.facts import BracketSet, CleanStop, EpochTaken, OrderForgotten
 from aurora.model.numbers import SECOND, Nanos
 from aurora.model.order import Order, OrderStatus, OrderType, Role, TimeInForce
 
@@ -30,6 +31,9 @@ def started(turn: Turn, event: Started) -> None:
     turn.soft.started_at = turn.now
     for parent in tuple(turn.d.parents.values()):
         turn.end_parent(parent, "the process ended")
+    for bracket in tuple(turn.d.brackets.values()):
+        if (earlier := not_after(bracket, turn.now)) != bracket:
+            turn.conclude(BracketSet(bracket=earlier, cue="CLOCK_SET_BACK"))
     for order in turn.d.blotter.open_orders():
         if order.status is OrderStatus.PENDING_NEW:
             turn.move(order, OrderStatus.UNKNOWN, unknown_since=order.created_at, why="the process ended")

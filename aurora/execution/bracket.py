@@ -78,6 +78,19 @@ def advance(bracket: Bracket, cue: Cue, now: Nanos) -> Bracket:
     return moved
 
 
+def not_after(bracket: Bracket, now: Nanos) -> Bracket:
+    """The bracket with no instant ahead of the clock; one that was set back must not hold up a stop."""
+    since = bracket.naked_since
+    return replace(
+        bracket,
+        opened_at=min(bracket.opened_at, now),
+        naked_since=None if since is None else min(since, now),
+        exit_tried_at=min(bracket.exit_tried_at, now),
+        stop_tried_at=min(bracket.stop_tried_at, now),
+        closed_at=min(bracket.closed_at, now),
+    )
+
+
 def covers(order: Order, bracket: Bracket, qty: Qty) -> bool:
     """Whether this order, as the exchange lists it, would end a position of this absolute quantity."""
     if not order.listed or order.status not in LIVE or order.intent.side is bracket.side:
