@@ -160,6 +160,8 @@ class Look:
     listed_at: Nanos = NEVER  # Request time of the last listing that covered the symbol.
     listing_asked_at: Nanos = NEVER
     trades_asked_at: Nanos = NEVER
+    trades_wanted: str = ""  # Why trades are asked for until an answer to a later question has come.
+    trades_wanted_at: Nanos = NEVER
     trades_complete_to: int = (
         0  # No trade up to this id is missing; a streamed fill proves nothing of earlier ones.
     )

@@ -10,7 +10,7 @@ from aurora.model.control import Control, Verb
 from aurora.model.numbers import SECOND, Nanos
 from aurora.model.order import Role, Side
 from aurora.model.position import Position
-from tests.desk import Desk, Venue
+from tests.desk import CONFIG, Desk, Venue
 from tests.test_engine import far, never_flipped, phase
 
 D = Decimal
@@ -144,3 +144,38 @@ def test_a_clock_set_back_between_two_processes_holds_up_no_exit() -> None:
     desk.restart(epoch=2)
     desk.run(1.0)
     assert desk.venue.position.flat
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_a_list_of_trades_that_was_lost_is_asked_for_again_because_a_position_may_hide_in_it(
+    lost: int,
+) -> None:
+    desk = Desk(venue=Venue(mute=True, lose_trades=0)).open()
+    desk.beat(5)
+    desk.venue.lose_trades = lost
+    desk.enter()
+    began = desk.now
+    while phase(desk) is not Phase.GUARDED and desk.now - began < 20 * SECOND:
+        desk.run(0.1)
+    assert desk.now - began <= (2.5 + lost) * SECOND
+
+
+@pytest.mark.parametrize("seconds", [34, 36, 38, 40])
+def test_after_a_silence_what_happened_in_it_is_asked_at_once(seconds: int) -> None:
+    rarely = CONFIG.reconcile.model_copy(update={"interval_s": 300.0})
+    desk = Desk(CONFIG.model_copy(update={"reconcile": rarely})).open()
+    desk.run(0.1)
+    desk.venue.lose_ack, desk.venue.mute = [Role.ENTRY], True
+    for _ in range(100):
+        desk.quote()
+        if not desk.venue.position.flat:
+            break
+        desk.beat()
+    desk.venue.dead = True
+    desk.run(seconds)
+    assert phase(desk) is Phase.ENTERING
+    desk.venue.dead = desk.venue.mute = False
+    began = desk.now
+    while phase(desk) is not Phase.GUARDED and desk.now - began < 20 * SECOND:
+        desk.run(0.1)
+    assert desk.now - began <= 3.5 * SECOND

@@ -39,6 +39,9 @@ def answered(turn: Turn) -> None:
     turn.soft.answered_at = turn.now
     if is_silent(turn):
         turn.soft.returned_at = turn.now
+        turn.soft.looks_in_a_row = 0  # Patience was with the silence; what happened in it is asked at once.
+        turn.soft.queried.clear()
+        turn.look_soon("the exchange answers again")
     turn.soft.silent_since = None
 
 
@@ -141,6 +144,8 @@ def listed_trades(turn: Turn, answer: TradesListed) -> None:
     answered(turn)
     late = turn.config.reconcile.quiet_ms * MILLISECOND
     look = turn.soft.look(answer.symbol)
+    if answer.requested_at >= look.trades_wanted_at:
+        look.trades_wanted = ""
     for fill in answer.fills:
         look.trades_complete_to = max(look.trades_complete_to, fill.trade_id)
         if not book(turn, fill):
@@ -302,6 +307,7 @@ def query_answered(turn: Turn, answer: QueryAnswered) -> None:
     view = answer.view
     if view.filled > order.filled:
         turn.list_trades(order.intent.symbol, "a query shows fills")
+        turn.look_soon("a fill is missing")
     turn.move(
         order,
         view.status,

@@ -20,6 +20,7 @@ NEWS_DUE = SECOND  # A market order never rests: without news of it the stream i
 RESTING_NEWS_DUE = 5 * SECOND  # A resting entry that filled unheard would stand unprotected.
 NEVER_DUE = 1 << 62
 OUTCOME_DUE = 10 * SECOND  # The outbox answers long before; without it the order is unknown.
+TRADES_DUE = SECOND
 KEEP_FINISHED = 600 * SECOND
 
 
@@ -123,6 +124,7 @@ def heartbeat(turn: Turn, event: Heartbeat) -> None:
         work(turn)
         add_to_winners(turn)
     cancel_orphans(turn)
+    chase_trades(turn)
     check_told(turn)
     ask_snapshot(turn)
     if turn.now - turn.soft.marked_at >= SECOND:
@@ -146,6 +148,13 @@ def news_due(order: Order) -> int:
     if order.intent.type is OrderType.MARKET or order.intent.time_in_force is TimeInForce.IOC:
         return NEWS_DUE
     return RESTING_NEWS_DUE if order.intent.role is Role.ENTRY else NEVER_DUE
+
+
+def chase_trades(turn: Turn) -> None:
+    """A list of trades that somebody needs is asked for until it has come: a position may hide in it."""
+    for symbol, look in turn.soft.looks.items():
+        if look.trades_wanted and turn.now - look.trades_asked_at >= TRADES_DUE:
+            turn.ask_trades(symbol)
 
 
 def forget(turn: Turn) -> None:

@@ -39,6 +39,7 @@ DEFAULT_TAKER = Decimal("0.0005")  # VIP 0.
 ALERT_EVERY = 10 * SECOND
 LISTING_EVERY = 200 * MILLISECOND
 TRADES_EVERY = 500 * MILLISECOND
+ENTRY_QUERY_WAIT_MAX = Nanos(2 * SECOND)  # Behind it may stand a position without a stop.
 QUERY_WAITS = tuple(Nanos(ms * MILLISECOND) for ms in (200, 500, 1_000, 2_000, 4_000, 8_000))
 
 
@@ -149,7 +150,10 @@ class Turn:
     def query(self, order: Order, *, now: bool = False) -> None:
         """Ask what became of an order, with growing patience or at once."""
         tries, last = self.soft.queried.get(order.key, (0, order.unknown_since or order.updated_at))
-        if not now and self.now - last < QUERY_WAITS[min(tries, len(QUERY_WAITS) - 1)]:
+        wait = QUERY_WAITS[min(tries, len(QUERY_WAITS) - 1)]
+        if not order.intent.reduces:
+            wait = min(wait, ENTRY_QUERY_WAIT_MAX)
+        if not now and self.now - last < wait:
             return
         self.soft.queried[order.key] = (tries + 1, self.now)
         self.commands.append(QueryOrder(key=order.key, symbol=order.intent.symbol))
@@ -167,13 +171,20 @@ class Turn:
         )
 
     def list_trades(self, symbol: str, why: str) -> None:
-        """Ask for the trades after the last one known to be without a gap before it."""
+        """Ask for the trades after the last one known to be without a gap before it; again until answered."""
+        look = self.soft.look(symbol)
+        look.trades_wanted, look.trades_wanted_at = why, self.now
+        self.ask_trades(symbol)
+
+    def ask_trades(self, symbol: str) -> None:
         look = self.soft.look(symbol)
         if self.now - look.trades_asked_at < TRADES_EVERY:
             return
         look.trades_asked_at = self.now
         last = look.trades_complete_to
-        self.commands.append(RequestTrades(symbol=symbol, from_id=last + 1 if last else None, why=why))
+        self.commands.append(
+            RequestTrades(symbol=symbol, from_id=last + 1 if last else None, why=look.trades_wanted)
+        )
 
     def look_soon(self, why: str) -> None:
         """The next full look at the account should not wait for its timer."""
