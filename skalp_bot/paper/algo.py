@@ -15,6 +15,7 @@ from skalp_bot.paper.filters import (
     check_qty,
     check_status,
     check_trigger_price,
+    good_till,
     matched_price,
     reduces,
 )
@@ -73,6 +74,8 @@ def check_algo_shape(account: Account, request: NewAlgo, now_ms: int) -> None:
     """Refuse parameters that are missing, or sent where they have no place."""
     if request.type not in CONDITIONAL_TYPES:
         raise VenueError(-1116)
+    if request.time_in_force is TimeInForce.RPI:
+        raise VenueError(-1115)
     check_position_side(account, request.position_side)
     if account.dual and request.reduce_only is not None:
         raise VenueError(-1106, "reduceonly")
@@ -187,7 +190,7 @@ def drafted_algo(floor: Floor, account: Account, request: NewAlgo, now_ms: int) 
         price_protect=request.price_protect,
         reduce_only=bool(request.reduce_only) or request.close_position,
         stp=request.stp or Stp.EXPIRE_MAKER,
-        good_till_ms=(request.good_till_ms or 0) if request.time_in_force is TimeInForce.GTD else 0,
+        good_till_ms=good_till(request.time_in_force, request.good_till_ms),
         created_ms=now_ms,
         updated_ms=now_ms,
         activate_price=request.activate_price,

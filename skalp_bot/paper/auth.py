@@ -21,6 +21,7 @@ from skalp_bot.paper.params import Params
 AHEAD_MS_MAX = 1000
 RECV_WINDOW_MS = 5000
 RECV_WINDOW_MS_MAX = 60000
+STAMP_CHARS_MAX = 20
 KEY_FORMAT = re.compile(r"[A-Za-z0-9]{64}")
 
 
@@ -100,7 +101,7 @@ def check_time(params: Params, now_ms: int, *, refusal: int = -1021) -> None:
 
 def stamp_of(params: Params) -> int:
     value = params.must("timestamp")
-    if not value.isascii() or not value.isdigit():
+    if not value.isascii() or not value.isdigit() or len(value) > STAMP_CHARS_MAX:
         raise VenueError(-1102, "timestamp")
     return int(value)
 

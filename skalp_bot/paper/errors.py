@@ -18,7 +18,8 @@ class VenueError(Exception):
         super().__init__(f"{code}: {self.msg}")
 
     def body(self) -> dict[str, object]:
-        return {"code": self.code, "msg": self.msg}
+        """Give the answer; bytes that were no UTF-8 when they came in do not go out again."""
+        return {"code": self.code, "msg": self.msg.encode(errors="replace").decode()}
 
 
 TABLE: Mapping[int, tuple[int, str]] = {

@@ -80,6 +80,11 @@ def check_good_till(good_till_ms: int | None, now_ms: int) -> None:
         raise VenueError(-5040)
 
 
+def good_till(force: TimeInForce | None, good_till_ms: int | None) -> int:
+    """Keep the end of a GTD order, to the second below; other orders have none."""
+    return (good_till_ms or 0) // 1000 * 1000 if force is TimeInForce.GTD else 0
+
+
 def check_position_side(account: Account, side: PositionSide | None) -> None:
     hedged = side in (PositionSide.LONG, PositionSide.SHORT)
     if hedged is not account.dual:

@@ -34,6 +34,12 @@ class VenueSettings:
     good_till_cancels: bool = False  # a GTD order that is over ends CANCELED instead of EXPIRED
     countdown_cancels_algo: bool = False
     close_position_ends_when_flat: bool = False  # GTE_GTC orders always do
+    order_update_first: bool = False  # of a fill: ORDER_TRADE_UPDATE before ACCOUNT_UPDATE
+    market_premium: Decimal = Decimal("0.0005")  # a market buy is charged margin this far beyond the ask
+    klines_limit_max: int = 1500
+    new_order_fills: bool = True  # POST order names avgPrice and cumQuote
+    bracket_object: bool = False  # leverageBracket of one symbol is an object, as documented, and no array
+    test_conditional: bool = False  # order/test accepts the types that order refuses with -4120
     algo_orders_max: int = 200
     amends_max: int = 10_000
     listen_key_ms: int = 3_600_000

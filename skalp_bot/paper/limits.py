@@ -21,6 +21,7 @@ class LimitSettings:
     funding_5m: int = 500
     connects_5m: int = 300
     ignored_429_max: int = 20
+    retry_after: bool = True
 
     def rows(self) -> list[dict[str, object]]:
         """Render the limits as exchangeInfo does."""

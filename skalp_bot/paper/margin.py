@@ -11,10 +11,6 @@ from skalp_bot.paper.money import ZERO, cents, cents_down
 from skalp_bot.paper.orders import Order, OrderType, PositionSide, Side
 from skalp_bot.paper.symbols import Bracket, SymbolSpec
 
-MARKET_PREMIUM = Decimal(
-    "0.0005"
-)  # a market order is charged margin as if it filled this far beyond the touch
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolMargin:
@@ -165,13 +161,13 @@ def asset_margin(floor: Floor, account: Account, asset: str) -> AssetMargin:
     )
 
 
-def assumed_price(market: Market, order: Order) -> Decimal:
-    """Price at which an order is charged margin before it trades."""
+def assumed_price(market: Market, order: Order, premium: Decimal) -> Decimal:
+    """Price at which an order is charged margin before it trades; a market buy `premium` beyond the ask."""
     bid, ask = market.bids.best, market.asks.best
     mark = market.mark_price() or ZERO
     if order.side is Side.BUY:
         if order.type is OrderType.MARKET:
-            return (ask if ask is not None else mark) * (1 + MARKET_PREMIUM)
+            return (ask if ask is not None else mark) * (1 + premium)
         return order.price
     if order.type is OrderType.MARKET:
         return bid if bid is not None else mark
@@ -181,9 +177,10 @@ def assumed_price(market: Market, order: Order) -> Decimal:
 def check_margin(floor: Floor, account: Account, market: Market, order: Order) -> None:
     """Refuse what the account cannot carry: -2027 beyond the leverage's bracket, -2019 beyond free margin."""
     if order.reduce_only:
+        check_flip(floor, account, market, order)
         return
     symbol, spec = order.symbol, market.spec
-    price = assumed_price(market, order)
+    price = assumed_price(market, order, floor.settings.market_premium)
     added = Added(side=order.side, position_side=order.position_side, notional=order.left * price)
     before = symbol_margin(floor, account, symbol)
     after = symbol_margin(floor, account, symbol, added)
@@ -198,6 +195,18 @@ def check_margin(floor: Floor, account: Account, market: Market, order: Order) -
     open_loss = order.left * abs(min(ZERO, order.side.sign * (mark - price)))
     if cost + open_loss > asset_margin(floor, account, spec.margin_asset).available:
         raise VenueError(-2019)
+
+
+def check_flip(floor: Floor, account: Account, market: Market, order: Order) -> None:
+    """Refuse (-4118) what could flip, with open orders of its side, beyond what margin carries."""
+    if not account.binding(order.symbol, order.position_side, order.side):
+        return
+    price = assumed_price(market, order, floor.settings.market_premium)
+    added = Added(side=order.side, position_side=order.position_side, notional=order.left * price)
+    before = symbol_margin(floor, account, order.symbol)
+    cost = symbol_margin(floor, account, order.symbol, added).initial - before.initial
+    if cost > asset_margin(floor, account, market.spec.margin_asset).available:
+        raise VenueError(-4118)
 
 
 def liquidation_price(floor: Floor, account: Account, position: Position) -> Decimal:

@@ -155,8 +155,11 @@ def book_fill(
         trade_id=trade_id, price=price, qty=qty, commission=commission, realized=realized, maker=maker
     )
     trade_lite(floor, order, fill, now_ms)
+    if floor.settings.order_update_first:
+        order_update(floor, order, Execution.TRADE, now_ms, fill)
     account_update(floor, account, Why(reason="ORDER", asset=asset), now_ms, [position])
-    order_update(floor, order, Execution.TRADE, now_ms, fill)
+    if not floor.settings.order_update_first:
+        order_update(floor, order, Execution.TRADE, now_ms, fill)
     floor.dirty[account.id, order.symbol] = None
     if not order.open:
         floor.ended.append(order)

@@ -90,7 +90,7 @@ class Catalogue:
             status, body = 200, orjson.dumps(endpoint.call(call))
         except VenueError as error:
             status, body = error.status, error_body(error)
-            if status in (418, 429):
+            if status in (418, 429) and desk.limits.settings.retry_after:
                 headers.append(("Retry-After", str(desk.limits.retry_after_s(raw.ip, now_ms))))
         headers.append(desk.limits.weight_header(raw.ip, now_ms))
         if account is not None and endpoint.orders is not None and status == 200:
@@ -113,4 +113,4 @@ def admit(desk: Desk, endpoint: Endpoint, raw: Raw, params: Params, now_ms: int)
 
 
 def error_body(error: VenueError) -> bytes:
-    return orjson.dumps({"code": error.code, "msg": error.msg})
+    return orjson.dumps(error.body())

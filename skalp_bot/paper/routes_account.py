@@ -40,6 +40,23 @@ def set_margin_type(call: Call) -> object:
     return call.venue.set_margin_type(call.account, symbol, margin_type, call.now_ms)
 
 
+def position_margin(call: Call) -> object:
+    """Refuse as the venue does for cross margin; isolated margin is not kept here."""
+    symbol, amount = call.must_symbol(), call.params.number("amount")
+    if call.params.within("type", 0, 1, 2) and amount is not None and amount <= 0:
+        raise VenueError(-4055)
+    if not call.account.isolated.get(symbol, False):
+        raise VenueError(-4049)
+    if not any(position.qty for position in call.account.positions_of(symbol)):
+        raise VenueError(-4054)
+    raise VenueError(-1020)
+
+
+def position_margin_history(call: Call) -> object:
+    query_of(call.params, limit=500, most=500, symbol=call.must_symbol())
+    return []
+
+
 def dual(call: Call) -> object:
     return {"dualSidePosition": call.venue.dual(call.account)}
 
@@ -87,7 +104,9 @@ def income(call: Call) -> object:
 
 
 def brackets(call: Call) -> object:
-    return call.venue.brackets(call.symbol())
+    symbol = call.symbol()
+    found = call.venue.brackets(symbol)
+    return found[0] if symbol is not None and call.venue.floor.settings.bracket_object else found
 
 
 def commission_rate(call: Call) -> object:
@@ -148,6 +167,8 @@ ENDPOINTS = (
     signed("GET", "/fapi/v3/positionRisk", position_risk(3), weight=5),
     signed("POST", "/fapi/v1/leverage", set_leverage, mandatory=("symbol", "leverage")),
     signed("POST", "/fapi/v1/marginType", set_margin_type, mandatory=("symbol", "marginType")),
+    signed("POST", "/fapi/v1/positionMargin", position_margin, mandatory=("symbol", "amount", "type")),
+    signed("GET", "/fapi/v1/positionMargin/history", position_margin_history, mandatory=("symbol",)),
     signed("GET", "/fapi/v1/positionSide/dual", dual, weight=30),
     signed("POST", "/fapi/v1/positionSide/dual", set_dual, mandatory=("dualSidePosition",)),
     signed("GET", "/fapi/v1/multiAssetsMargin", multi_assets, weight=30),

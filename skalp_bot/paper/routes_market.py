@@ -18,7 +18,7 @@ HOUR_MS = 3_600_000
 def plain_limit(params: Params, default: int) -> int:
     """Read `limit` for the weight of a call, before it is judged."""
     value = params.values.get("limit", "")
-    return int(value) if value.isascii() and value.isdigit() else default
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else default
 
 
 def weigh_depth(params: Params) -> int:
@@ -116,7 +116,7 @@ def candle_row(candle: Candle, *, volumes: bool = True) -> list[object]:
 def candles(call: Call, billboard: Billboard, *, volumes: bool) -> list[list[object]]:
     interval = interval_of(call.params)
     start, end = times_of(call.params)
-    limit = call.params.within("limit", 500, 1, 1500)
+    limit = call.params.within("limit", 500, 1, call.venue.floor.settings.klines_limit_max)
     rows = billboard.candles.query(interval, now_ms=call.now_ms, limit=limit, start_ms=start, end_ms=end)
     return [candle_row(row, volumes=volumes) for row in rows]
 

@@ -1,11 +1,12 @@
 """Orders over REST: place, amend, cancel, batches, queries."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from skalp_bot.paper.auth import check_time
 from skalp_bot.paper.desk import Call
 from skalp_bot.paper.errors import VenueError
-from skalp_bot.paper.orders import Order, Query
+from skalp_bot.paper.orders import CONDITIONAL_TYPES, Order, Query, Stp
 from skalp_bot.paper.params import Params, from_json
 from skalp_bot.paper.readers import (
     AMEND_MANDATORY,
@@ -33,15 +34,23 @@ def place(call: Call) -> object:
     request = new_order(call.params)
     call.desk.spec(request.symbol)
     engine_clock(call)
-    order = call.venue.place(call.account, request, call.now_ms)
-    return new_order_row(order, call.desk.spec_of(order))
+    return accepted(call, call.venue.place(call.account, request, call.now_ms))
+
+
+def accepted(call: Call, order: Order) -> object:
+    """Give the answer of POST order, with or without what filled."""
+    row = new_order_row(order, call.desk.spec_of(order))
+    if not call.venue.floor.settings.new_order_fills:
+        del row["avgPrice"], row["cumQuote"]
+    return row
 
 
 def test(call: Call) -> object:
     request = new_order(call.params)
     call.desk.spec(request.symbol)
-    order = call.venue.test(call.account, request, call.now_ms)
-    return new_order_row(order, call.desk.spec_of(order))
+    if request.type in CONDITIONAL_TYPES and call.venue.floor.settings.test_conditional:
+        return {}
+    return accepted(call, call.venue.test(call.account, request, call.now_ms))
 
 
 def change(call: Call) -> object:
@@ -149,9 +158,9 @@ def batch_items(call: Call) -> list[Params]:
 def place_batch(call: Call) -> object:
     def one(params: Params) -> object:
         request = new_order(params)
+        request = replace(request, stp=request.stp or Stp.NONE)  # the default of a batch
         call.desk.spec(request.symbol)
-        order = call.venue.place(call.account, request, call.now_ms)
-        return new_order_row(order, call.desk.spec_of(order))
+        return accepted(call, call.venue.place(call.account, request, call.now_ms))
 
     engine_clock(call)
     return each(one, batch_items(call))

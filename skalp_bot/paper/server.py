@@ -24,12 +24,12 @@ from skalp_bot.paper.rest import Raw
 from skalp_bot.paper.settings import ExchangeOptions, OptionError, read_switches
 from skalp_bot.paper.sockets import SocketOutlet, Sockets
 from skalp_bot.paper.store import Store
-from skalp_bot.paper.streams import Session, control, door
+from skalp_bot.paper.streams import STREAMS_MAX, Session, control, door
 from skalp_bot.paper.wsapi import WS_API_PATH, WsApi
 
 log = logging.getLogger("skalp_bot.paper")
 IDLE_S, HOUSEKEEPING_S, CLOSING_S = 0.02, 1.0, 1.0
-BODY_BYTES_MAX = 1 << 20
+LINE_BYTES_MAX = 1 << 16  # a URL may name 1,024 streams
 
 
 @dataclass(slots=True)
@@ -85,6 +85,8 @@ class Front:
         entry = door(path, pairs(query))
         if entry is None:
             return web.Response(status=404, text="Not Found")
+        if len(entry.streams) + len(entry.keys) > STREAMS_MAX:
+            return web.Response(status=400, text=f"More than {STREAMS_MAX} streams on one connection")
         sessions: dict[SocketOutlet, Session] = {}
 
         def join(outlet: SocketOutlet) -> Callable[[str], bytes | None]:
@@ -176,7 +178,7 @@ async def listening(
         sockets=Sockets(settings=switches.sockets, now_ms=lambda: clock.now() // 1_000_000),
         clock=clock,
     )
-    server = web.Server(front.handle, access_log=None, keepalive_timeout=75.0)
+    server = web.Server(front.handle, access_log=None, keepalive_timeout=75.0, max_line_size=LINE_BYTES_MAX)
     runner = web.ServerRunner(server, access_log=None)
     await runner.setup()
     try:

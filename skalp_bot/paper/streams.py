@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from typing import Protocol
+from urllib.parse import unquote
 
 import orjson
 
@@ -262,7 +263,7 @@ def door(path: str, query: Iterator[tuple[str, str]]) -> Door | None:
         route = Route(parts.pop(0))
     if not parts or parts[0] not in ("ws", "stream"):
         return None
-    names = [part for part in parts[1:] if not part.isdigit()]
+    names = [unquote(part) for part in parts[1:] if not part.isdigit()]
     keys: list[tuple[str, tuple[str, ...]]] = []
     for name, value in query:
         if name == "streams":

@@ -17,6 +17,7 @@ from skalp_bot.paper.filters import (
     check_qty,
     check_shape,
     check_status,
+    good_till,
     matched_price,
     reduces,
 )
@@ -92,7 +93,7 @@ def drafted(floor: Floor, account: Account, market: Market, request: NewOrder, n
         close_position=False,
         stp=Stp.NONE if force in STP_FREE else request.stp or Stp.EXPIRE_MAKER,
         price_match=mode,
-        good_till_ms=(request.good_till_ms or 0) if request.time_in_force is TimeInForce.GTD else 0,
+        good_till_ms=good_till(request.time_in_force, request.good_till_ms),
         created_ms=now_ms,
         updated_ms=now_ms,
         resp_type=request.resp_type,

@@ -93,6 +93,24 @@ def test_unknown_stream_paths_are_404(tmp_path: Path) -> None:
         run(story(venue))
 
 
+def test_an_address_may_name_1024_streams_and_not_one_more(tmp_path: Path) -> None:
+    def naming(venue: Venue, count: int) -> str:
+        names = [f"longname{index:04}usdt@depth20@100ms" for index in range(count)]
+        return f"{venue.ready['ws']}/public/stream?streams={'/'.join(names)}"
+
+    async def story(venue: Venue) -> None:
+        async with aiohttp.ClientSession() as session:
+            async with session.ws_connect(naming(venue, 1024)) as connection:
+                await connection.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 1})
+                assert len((await connection.receive_json())["result"]) == 1024
+            with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+                await session.ws_connect(naming(venue, 1025))
+            assert caught.value.status == 400
+
+    with running(tmp_path) as venue:
+        run(story(venue))
+
+
 def deaf(venue: Venue) -> socket.socket:
     """Subscribe and never read."""
     at = urlsplit(venue.ready["rest"])
