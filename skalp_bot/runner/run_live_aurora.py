@@ -25,6 +25,7 @@ from skalp_bot.obs.log import install
 from skalp_bot.obs.redact import redacted
 from skalp_bot.ports import Clock, Emit, JournalError, VenueError
 from skalp_bot.runner.connect import exchange_of
+from skalp_bot.runner.control import SOCKET
 from skalp_bot.runner.directions import leave_directions
 from skalp_bot.runner.inbox import Inbox
 from skalp_bot.runner.marks import Marks
@@ -45,6 +46,7 @@ from skalp_bot.runner.watchdog import Rescue, Watchdog
 
 OK, FAILED, USAGE, REFUSED, BROKEN = 0, 1, 2, 3, 4
 LOG_FILE = "log.jsonl"
+SOCKET_PATH_MAX = 107  # Of an address of a Unix socket, without its final zero.
 
 
 class Connect(Protocol):
@@ -287,6 +289,12 @@ def prepare(options: RunOptions) -> None:
             f"state directory {options.state_dir} cannot be made ({error.strerror}): "
             "name one that can with --state-dir, or its parent with journal.root"
         ) from None
+    length = len(os.fsencode(options.state_dir / SOCKET))
+    if length > SOCKET_PATH_MAX:
+        raise ConfigError(
+            f"state directory {options.state_dir} is too deep for its {SOCKET}: {length} bytes, the system "
+            f"allows {SOCKET_PATH_MAX}; name a shorter one with --state-dir, or one relative to where you are"
+        )
     if options.report is not None:
         prove_writable(options.report)
 

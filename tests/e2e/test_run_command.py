@@ -176,3 +176,11 @@ def test_a_state_directory_that_cannot_be_made_is_refused_by_name(tmp_path: Path
     assert done.returncode == 2
     assert "state directory a_file cannot be made" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_state_directory_too_deep_for_its_socket_is_refused_before_anything_trades(tmp_path: Path) -> None:
+    deep = Path("d" * 60) / ("e" * 60)
+    done = run(tmp_path, "--state-dir", str(deep), "--duration", "5s", seconds=30)
+    assert done.returncode == 2
+    assert "too deep for its control.sock" in done.stderr
+    assert not (tmp_path / deep / "journal.sqlite").exists()
