@@ -51,7 +51,7 @@ NEWS_S = 5.0
 LATEST_S = 6.0  # After the longest life of a signature no order can appear any more.
 POLL_S = 0.02
 NOT_THERE, TRIGGERS_AT_ONCE, CLOSING_EXISTS, NOTHING_TO_REDUCE = -2011, -2021, -4130, -2022
-REPORT = "the venue deviates from what this program relies on: do not trade there; see docs/paper-exchange.md"
+REPORT = "the venue does not do what is relied on: do not trade there before this is explained"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

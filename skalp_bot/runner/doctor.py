@@ -57,7 +57,7 @@ class Diagnosis:
 
 
 def main(options: RunOptions, *, conformance: bool) -> Diagnosis:
-    """``options.state_dir`` is where a run would write; nothing is left there."""
+    """``options.state_dir`` is where a run would write; no file is left there."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(examined(options, SystemClock(), conformance=conformance))
 

@@ -1,6 +1,7 @@
 """Verbs where no daemon runs: the lock, the journal and the exchange are theirs, and they never enter."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from tests.e2e.rig import (
     LONG_FIRST,
+    PYTHON,
+    ROOT,
     Venue,
     ask_daemon,
     assert_no_id_twice,
@@ -79,7 +82,14 @@ def offline(state: Path) -> dict[str, Any]:
 def test_flatten_closes_what_a_killed_daemon_left_and_proves_it(venue: Venue, state: Path) -> None:
     held, before = venue.position(), entries(venue)
     assert held > 0
-    code, told = ask_daemon(state, "flatten", "--reason", "enough")
+    run = json.loads((state / "run.json").read_text())
+    (state / "run.json").write_text(json.dumps(run | {"exchange": None, "resume_exchange": False}))
+    code, told = ask_daemon(state, "flatten")
+    assert (code, told["trading_state"]) == (3, "HALTED")
+    assert "the paper exchange of that run ended with it" in told["error"]
+    assert "no position was closed" in told["error"]
+    words = ["flatten", "--reason", "enough", "--exchange", str(venue.ready_file)]
+    code, told = ask_daemon(state, *words)
     assert (code, told["verified"], told["trading_state"]) == (0, True, "HALTED")
     assert (told["listing"]["positions"], told["drift_open"]) == ([], 0)
     assert venue.position() == 0
@@ -94,8 +104,17 @@ def test_flatten_closes_what_a_killed_daemon_left_and_proves_it(venue: Venue, st
     assert (code, chain["positions"]) == (0, [])
 
 
-def test_a_pause_and_its_resume_leave_the_position_behind_its_stop(venue: Venue, state: Path) -> None:
+def test_verbs_leave_the_position_behind_its_stop_and_others_orders_alone(
+    venue: Venue, state: Path, tmp_path: Path
+) -> None:
     held, before = venue.position(), entries(venue)
+    stops = sorted(stop["clientAlgoId"] for stop in venue.stops())
+    left(venue, f"{before[0].split('-')[0]}-zz-1-0E")
+    left(venue, "somebody-else")
+    code, told = ask_daemon(state, "cancel")
+    assert (code, told["open_entries"], told["trading_state"]) == (0, [], "ACTIVE")
+    assert [row["clientOrderId"] for row in venue.open_orders()] == ["somebody-else"]
+    assert sorted(stop["clientAlgoId"] for stop in venue.stops()) == stops
     code, told = ask_daemon(state, "pause", "--reason", "lunch")
     assert (code, told["trading_state"], told["verified"]) == (0, "REDUCING", True)
     code, refused = ask_daemon(state, "resume", "H-9", "--reason", "wrong name")
@@ -103,18 +122,15 @@ def test_a_pause_and_its_resume_leave_the_position_behind_its_stop(venue: Venue,
     assert told["halt_id"] in refused["error"]
     code, again = ask_daemon(state, "resume", told["halt_id"], "--reason", "back")
     assert (code, again["trading_state"]) == (0, "ACTIVE")
-    assert (venue.position(), venue.protected(), entries(venue)) == (held, True, before)
-
-
-def test_cancel_takes_away_our_entries_and_nothing_else(venue: Venue, state: Path) -> None:
-    stops = sorted(stop["clientAlgoId"] for stop in venue.stops())
-    prefix = entries(venue)[0].split("-")[0]
-    left(venue, f"{prefix}-zz-1-0E")
-    left(venue, "somebody-else")
-    code, told = ask_daemon(state, "cancel")
-    assert (code, told["open_entries"], told["trading_state"]) == (0, [], "ACTIVE")
-    assert [row["clientOrderId"] for row in venue.open_orders()] == ["somebody-else"]
-    assert sorted(stop["clientAlgoId"] for stop in venue.stops()) == stops
+    code, told = ask_daemon(state, "halt")
+    assert code == 0
+    daemon = start_daemon(venue, profile(tmp_path, seed=LONG_FIRST, every=EAGER), state)
+    line = daemon.wait_event("ready")
+    assert (line["trading_state"], line["halt_id"]) == ("HALTED", told["halt_id"])
+    report = daemon.stop()
+    assert (report["orders"]["unknown"], report["drift"]["open"]) == (0, 0)
+    kept = [row for row in entries(venue) if "-zz-" not in row and row != "somebody-else"]
+    assert (venue.position(), venue.protected(), kept) == (held, True, before)
 
 
 def test_a_halt_holds_although_the_exchange_is_gone(venue: Venue, state: Path) -> None:
@@ -131,25 +147,16 @@ def test_a_halt_holds_although_the_exchange_is_gone(venue: Venue, state: Path) -
     assert offline(state)["trading"]["state"] == "ACTIVE"
 
 
-def test_an_exchange_that_ended_with_its_daemon_is_called_gone(venue: Venue, state: Path) -> None:
-    run = json.loads((state / "run.json").read_text())
-    (state / "run.json").write_text(json.dumps(run | {"exchange": None, "resume_exchange": False}))
-    code, told = ask_daemon(state, "flatten")
-    assert (code, told["trading_state"]) == (3, "HALTED")
-    assert "the paper exchange of that run ended with it" in told["error"]
-    assert "no position was closed" in told["error"]
-    code, told = ask_daemon(state, "flatten", "--exchange", str(venue.ready_file))
-    assert (code, told["verified"]) == (0, True)
-    assert venue.position() == 0
-
-
-def test_a_daemon_started_after_a_halt_obeys_it(venue: Venue, state: Path, tmp_path: Path) -> None:
-    before = entries(venue)
-    code, told = ask_daemon(state, "halt")
-    assert code == 0
-    daemon = start_daemon(venue, profile(tmp_path, seed=LONG_FIRST, every=EAGER), state)
-    line = daemon.wait_event("ready")
-    assert (line["trading_state"], line["halt_id"]) == ("HALTED", told["halt_id"])
-    report = daemon.stop()
-    assert (report["orders"]["unknown"], report["drift"]["open"]) == (0, 0)
-    assert entries(venue) == before
+def test_an_exchange_kept_in_the_state_directory_is_started_again(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    words = ["run", "--profile", str(profile(tmp_path, every=EAGER)), "--state-dir", str(state)]
+    log = tmp_path / "log"
+    with log.open("wb") as told:
+        daemon = subprocess.Popen([*PYTHON, *words], cwd=ROOT, stdout=told, stderr=told)
+    try:
+        until(lambda: b'"GUARDED"' in log.read_bytes(), 30, "a protected position")
+    finally:
+        daemon.kill()
+        daemon.wait(10)
+    code, told_now = ask_daemon(state, "flatten")
+    assert (code, told_now["verified"], told_now["listing"]["positions"]) == (0, True, [])
