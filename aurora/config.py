@@ -17,7 +17,9 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 class StrategyConfig(Section):
     """Who has opinions. ``exercise`` trades on a cadence with a declared p, on paper and testnet only."""
 
-    name: Literal["skalp", "exercise"] = "skalp"
+    name: Literal["skalp", "exercise"] = Field(
+        "skalp", description="skalp needs an edge; exercise trades on a cadence, without one."
+    )
     seed: int = Field(0, ge=0, description="Seed of the exercise's cadence and sides.")
     exercise_every_s: float = Field(
         8.0, ge=0.5, le=86_400, description="Mean seconds from flat to next entry."
@@ -41,7 +43,9 @@ class SizingConfig(Section):
     clip_min: float = Field(0.0, ge=0, lt=1, description="Smallest fraction of equity at risk.")
     clip_max: float = Field(0.2, gt=0, le=1, description="Largest fraction of equity at risk.")
     drawdown_max: float = Field(0.2, gt=0, lt=1, description="Drawdown from the peak at which size is zero.")
-    drawdown_method: Literal["grossman_zhou", "linear", "step"] = "grossman_zhou"
+    drawdown_method: Literal["grossman_zhou", "linear", "step"] = Field(
+        "grossman_zhou", description="How size shrinks with the drawdown: docs/sizing.md."
+    )
     band: float = Field(
         0.1, ge=0, lt=1, description="Relative change of the fraction that is not worth a resize."
     )
@@ -165,8 +169,8 @@ class ExecutionConfig(Section):
     style: Literal["IMMEDIATE", "TWAP", "ICEBERG", "CHASE", "PARTICIPATE"] = Field(
         "IMMEDIATE", description="How an entry is sliced: docs/execution.md."
     )
-    twap_slices: int = Field(4, ge=1, le=100)
-    twap_interval_s: float = Field(1.0, ge=0.1, le=3_600)
+    twap_slices: int = Field(4, ge=1, le=100, description="TWAP: into how many slices.")
+    twap_interval_s: float = Field(1.0, ge=0.1, le=3_600, description="TWAP: from slice to slice.")
     twap_jitter: float = Field(
         0.0, ge=0, le=0.9, description="A slice comes late by up to this share of the interval."
     )
@@ -195,7 +199,9 @@ class ExecutionConfig(Section):
 class GovernanceConfig(Section):
     """The gates. Money in quote units, fractions of equity where named so."""
 
-    max_concurrent_positions: int = Field(999, ge=1, le=999)
+    max_concurrent_positions: int = Field(
+        999, ge=1, le=999, description="Symbols with a position or an order that may open one."
+    )
     order_notional_max: float = Field(1_000_000.0, gt=0, description="Quote units per order.")
     gross_exposure_max: float = Field(
         10.0, gt=0, le=125, description="Worst-case gross notional over equity."
@@ -203,9 +209,9 @@ class GovernanceConfig(Section):
     free_margin_min: float = Field(
         0.1, ge=0, lt=1, description="Free margin left after the order, over equity."
     )
-    spread_bps_max: float = Field(10.0, gt=0, le=1_000)
+    spread_bps_max: float = Field(10.0, gt=0, le=1_000, description="Ask over bid, of the mid.")
     latency_ms_max: float = Field(1_500.0, gt=0, le=60_000, description="Exchange event to our step.")
-    book_age_ms_max: float = Field(2_000.0, gt=0, le=60_000)
+    book_age_ms_max: float = Field(2_000.0, gt=0, le=60_000, description="Since the newest quote.")
     daily_drawdown_max: float = Field(
         0.05, gt=0, lt=1, description="From the UTC day's start, equity net of flows."
     )
@@ -217,7 +223,9 @@ class GovernanceConfig(Section):
     cvar_floor: float = Field(0.005, gt=0, lt=1, description="Assumed shortfall per exposure until then.")
     reconciled_age_s_max: float = Field(180.0, gt=0, le=3_600, description="Oldest clean reconciliation.")
     conditional_orders_max: int = Field(200, ge=4, le=200, description="The venue's cap over all symbols.")
-    conditional_orders_reserve: int = Field(20, ge=0, le=100)
+    conditional_orders_reserve: int = Field(
+        20, ge=0, le=100, description="Of these, kept free for the stops of what is open."
+    )
     cooldown_s: float = Field(
         0.0, ge=0, le=86_400, description="No entry on a symbol this long after a round trip."
     )
@@ -226,7 +234,7 @@ class GovernanceConfig(Section):
 class ReconcileConfig(Section):
     """How often our books are held against the exchange's."""
 
-    interval_s: float = Field(60.0, ge=1, le=3_600)
+    interval_s: float = Field(60.0, ge=1, le=3_600, description="From look to look; 10 on paper.")
     quiet_ms: int = Field(
         300, ge=50, le=10_000, description="No news of a symbol for so long before it is compared."
     )
@@ -236,9 +244,11 @@ class ReconcileConfig(Section):
 class AuroraConfig(Section):
     """All the core reads; a room receives its own section and no more."""
 
-    symbols: tuple[str, ...] = Field(("BTCUSDT",), min_length=1)
-    quote_asset: str = Field("USDT", pattern=r"^[A-Z0-9]{2,10}$")
-    leverage: int = Field(5, ge=1, le=125)
+    symbols: tuple[str, ...] = Field(("BTCUSDT",), min_length=1, description="What is traded.")
+    quote_asset: str = Field(
+        "USDT", pattern=r"^[A-Z0-9]{2,10}$", description="What symbols are quoted and equity is counted in."
+    )
+    leverage: int = Field(5, ge=1, le=125, description="Set per symbol at the exchange while it is flat.")
     brand: str = Field("sk", pattern=r"^[a-z]{2,4}$", description="First letters of our order ids.")
     instance: str = Field("a1", pattern=r"^[a-z0-9]{1,4}$", description="Tells daemons of one account apart.")
     strategy: StrategyConfig = StrategyConfig()

@@ -12,6 +12,7 @@ from aurora.errors import ConfigError
 from skalp_bot.config import Config, Venue, fresh_state_dir, load_config
 from skalp_bot.config.describe import base_yaml, explained
 from skalp_bot.config.knobs import knobs
+from skalp_bot.config.page import configuration_tables
 
 ROOT = Path(__file__).parent.parent
 Write = Callable[..., Path]
@@ -46,6 +47,16 @@ def test_base_yaml_lists_every_knob_at_the_value_of_the_code() -> None:
     loaded = load_config(path, environ={})
     assert loaded.config == Config()
     assert set(loaded.entries) == set(knobs())
+
+
+def test_the_configuration_page_shows_every_knob_with_its_meaning() -> None:
+    """When this fails, scripts/base_config writes the tables anew."""
+    text = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    _, _, tables = text.partition("<!-- tables -->\n\n")
+    assert tables == configuration_tables()
+    rows = {line.split("`")[1]: line for line in tables.splitlines() if line.startswith("| `")}
+    assert list(rows) == list(knobs())
+    assert [name for name, row in rows.items() if row.endswith("|  |")] == []
 
 
 def test_what_files_on_the_road_say() -> None:

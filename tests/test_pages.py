@@ -1,4 +1,4 @@
-"""What our pages show is true: commands parse, scripts and links exist, tables are the code's."""
+"""What our pages show is true: commands parse, scripts and links exist."""
 
 import os
 import re
@@ -10,8 +10,6 @@ import pytest
 import typer.main
 
 from skalp_bot.cli.app import app
-from skalp_bot.config.knobs import knobs
-from skalp_bot.config.page import configuration_tables
 from tests.pages_kit import LANGUAGES, MARKS, ROOT, Block, blocks, commands_of, pages, scripts_of
 
 SHELL = [block for block in blocks() if block.language == "sh"]
@@ -69,14 +67,6 @@ def test_every_page_is_reached_from_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     missing = [page.name for page in (ROOT / "docs").glob("*.md") if f"docs/{page.name}" not in readme]
     assert missing == []
-
-
-def test_the_configuration_page_shows_every_knob_as_the_code_has_it() -> None:
-    """When this fails, scripts/configuration_page writes the tables anew."""
-    text = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
-    _, _, tables = text.partition("<!-- tables -->\n\n")
-    assert tables == configuration_tables()
-    assert all(f"| `{name}` |" in tables for name in knobs())
 
 
 def test_commands_are_found_behind_assignments_pipes_and_comments() -> None:
