@@ -8,6 +8,7 @@ from skalp_bot.paper.params import Params
 from skalp_bot.paper.readers import query_of
 from skalp_bot.paper.rest import Endpoint, Security
 from skalp_bot.paper.routes_trade import signed
+from skalp_bot.paper.user_events import multi_assets_update
 
 SUCCESS = {"code": 200, "msg": "success"}
 
@@ -86,6 +87,7 @@ def set_multi_assets(call: Call) -> object:
     if wanted and any(row["marginType"] == "ISOLATED" for row in call.venue.symbol_config(call.account)):
         raise VenueError(-4167)
     call.desk.multi_assets[call.account.id] = wanted
+    multi_assets_update(call.venue.floor, call.account, call.now_ms, joined=wanted)
     return SUCCESS
 
 

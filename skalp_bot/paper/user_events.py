@@ -189,6 +189,11 @@ def leverage_update(floor: Floor, account: Account, symbol: str, leverage: int, 
     tell(floor, account, {"e": "ACCOUNT_CONFIG_UPDATE", "E": now_ms, "T": now_ms, "ac": body})
 
 
+def multi_assets_update(floor: Floor, account: Account, now_ms: int, *, joined: bool) -> None:
+    body = {"j": joined}
+    tell(floor, account, {"e": "ACCOUNT_CONFIG_UPDATE", "E": now_ms, "T": now_ms, "ai": body})
+
+
 def trigger_reject(floor: Floor, order: Order, reason: str, now_ms: int) -> None:
     body = {"s": order.symbol, "i": order.order_id, "r": reason}
     payload: dict[str, object] = {"e": "CONDITIONAL_ORDER_TRIGGER_REJECT", "E": now_ms, "T": now_ms}

@@ -48,7 +48,7 @@ METHODS: Mapping[str, Method] = {
         call=routes_trade.place, weight=0, ordering=True, mandatory=ORDER_MANDATORY, writes=True
     ),
     "order.modify": Method(
-        call=routes_trade.change, ordering=True, mandatory=AMEND_MANDATORY[:3], writes=True
+        call=routes_trade.change, weight=0, ordering=True, mandatory=AMEND_MANDATORY[:3], writes=True
     ),
     "order.cancel": Method(call=routes_trade.cancel, mandatory=("symbol",), writes=True),
     "order.status": Method(call=routes_trade.status, mandatory=("symbol",)),
@@ -194,9 +194,11 @@ class WsApi:
 
     def rate_limits(self, *, ordering: bool) -> list[dict[str, object]]:
         limits, now_ms = self.exchange.desk.limits, self.exchange.now_ms
+        rows: list[dict[str, object]] = []
         if ordering and self.account is not None:
             counts = [int(value) for _, value in limits.order_headers(self.account, now_ms)]
-            rows = limits.settings.order_rows()
-            return [{**row, "count": count} for row, count in zip(rows, counts, strict=True)]
+            orders = zip(limits.settings.order_rows(), counts, strict=True)
+            rows = [{**row, "count": count} for row, count in orders]
         used = int(limits.weight_header(self.ip, now_ms)[1])
-        return [{**rate_row("REQUEST_WEIGHT", "MINUTE", 1, limits.settings.weight_1m), "count": used}]
+        weight = rate_row("REQUEST_WEIGHT", "MINUTE", 1, limits.settings.weight_1m)
+        return [*rows, {**weight, "count": used}]

@@ -280,8 +280,10 @@ def test_settings_are_told(tmp_path: Path) -> None:
     shop = open_shop(tmp_path)
     ear = shop.user()
     shop.call("POST", "/fapi/v1/leverage", symbol="BTCUSDT", leverage=25)
-    [message] = ear.heard()
-    same_shape({"e": "x", "E": 1, "T": 1, "ac": {"s": "BTCUSDT", "l": 25}}, message)
+    shop.call("POST", "/fapi/v1/multiAssetsMargin", multiAssetsMargin="true")
+    leverage, assets = ear.heard()
+    same_shape({"e": "x", "E": 1, "T": 1, "ac": {"s": "BTCUSDT", "l": 25}}, leverage)
+    same_shape({"e": "x", "E": 1, "T": 1, "ai": {"j": True}}, assets)
 
 
 def test_user_events_reach_wrapped_listeners_under_the_listen_key(tmp_path: Path) -> None:

@@ -61,12 +61,16 @@ def test_orders_are_placed_changed_queried_and_cancelled(shop: Shop) -> None:
     api = connect(shop)
     placed = ask(shop, api, "order.place", **LIMIT)
     assert placed["status"] == 200
-    assert [row["rateLimitType"] for row in placed["rateLimits"]] == ["ORDERS", "ORDERS"]
-    assert [row["count"] for row in placed["rateLimits"]] == [1, 1]
+    assert [(row["rateLimitType"], row["interval"], row["count"]) for row in placed["rateLimits"]] == [
+        ("ORDERS", "SECOND", 1),
+        ("ORDERS", "MINUTE", 1),
+        ("REQUEST_WEIGHT", "MINUTE", 5),
+    ]
     named = {"symbol": "BTCUSDT", "orderId": placed["result"]["orderId"]}
     assert ask(shop, api, "order.status", **named)["result"]["status"] == "NEW"
     changed = ask(shop, api, "order.modify", **named, side="BUY", quantity="0.02", price="59000")
     assert changed["result"]["origQty"] == "0.020"
+    assert changed["rateLimits"][-1]["count"] == 6  # the query cost one, the change none
     assert ask(shop, api, "order.cancel", **named)["result"]["status"] == "CANCELED"
     gone = ask(shop, api, "order.cancel", **named)
     assert (gone["status"], gone["error"]) == (400, {"code": -2011, "msg": "Unknown order sent."})
