@@ -17,6 +17,7 @@ from aurora.model.facts import (
     IntentDenied,
     OrderMoved,
     OrderOpened,
+    ParentClosed,
     PositionAdopted,
     ProtectionGap,
     RoundTripClosed,
@@ -242,6 +243,14 @@ def watch_line(fact: Fact) -> Line | None:
                 "ours": record.drift.ours,
                 "theirs": record.drift.theirs,
                 "repair": record.repair,
+            }
+        case ParentClosed():
+            return {
+                "event": "parent",
+                "id": fact.parent_id,
+                "filled": money(fact.filled),
+                "slippage_bps": round(fact.slippage_bps, 3),
+                "why": fact.why,
             }
         case ProtectionGap():
             return {

@@ -66,7 +66,7 @@ def guarded(desk: Desk) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(before=ACTS, last=ACTS.filter(bool), how=st.sampled_from(["unsent", "unheard"]))
 def test_a_kill_at_any_step_is_survived(
     kind: str, before: list[tuple[str, str]], last: list[tuple[str, str]], how: str
