@@ -184,6 +184,21 @@ async def test_a_snapshot_has_the_parts_that_were_asked_for() -> None:
 
 
 @awaited
+async def test_the_listing_that_proves_a_stop_is_sent_when_other_questions_have_used_up_their_share() -> None:
+    async with scene() as s:
+        used = {"X-MBX-USED-WEIGHT-1M": "2000"}
+        s.venue.next["GET openOrders"] = [Canned(body=[], headers=used)]
+        await s.exchange.execute(EVERYTHING)
+        await s.exchange.execute(
+            RequestSnapshot(
+                symbol="BTCUSDT", positions=False, orders=False, algo_orders=True, balances=False, why="test"
+            )
+        )
+        assert not s.of(RequestFailed)
+        assert s.last(AccountSnapshot).symbol == "BTCUSDT"
+
+
+@awaited
 async def test_a_snapshot_with_one_part_missing_is_no_snapshot() -> None:
     async with scene() as s:
         s.venue.next["GET openAlgoOrders"] = [error(-1000, 500)]

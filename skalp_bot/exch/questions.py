@@ -53,8 +53,12 @@ class Questions:
         self._venue_clock = venue_clock
 
     async def snapshot(self, command: RequestSnapshot) -> AccountSnapshot | RequestFailed:
-        """All parts at once, so that they describe nearly the same moment."""
+        """All parts at once, so that they describe nearly the same moment.
+
+        The listing of one symbol proves its stops and costs next to nothing: it goes before other questions.
+        """
         requested_at = self._now()
+        lane = Lane.CANCEL if command.symbol else Lane.QUERY
         listed = {"symbol": command.symbol} if command.symbol else {}
         weight = 1 if command.symbol else 40
         parts = {
@@ -64,7 +68,7 @@ class Questions:
             "balances": _part(BALANCES, listings.balance_views) if command.balances else None,
         }
         async with asyncio.TaskGroup() as tasks:
-            asked = {name: tasks.create_task(self._read(part)) for name, part in parts.items()}
+            asked = {name: tasks.create_task(self._read(part, lane)) for name, part in parts.items()}
         found = {name: task.result() for name, task in asked.items()}
         for failure in found.values():
             if isinstance(failure, Failure):
@@ -133,16 +137,16 @@ class Questions:
                 return
         raise AskError(f"more than {PAGES_MAX} pages of {PAGE} income rows")
 
-    async def _read(self, part: Part | None) -> Any:
+    async def _read(self, part: Part | None, lane: Lane) -> Any:
         if part is None:
             return None
         try:
-            return part.read(await self._ask(part.request))
+            return part.read(await self._ask(part.request, lane))
         except (AskError, DecodeError) as error:
             return Failure(why=str(error))
 
-    async def _ask(self, request: Request) -> Any:
-        answer = await self._rest.ask(request, Lane.QUERY)
+    async def _ask(self, request: Request, lane: Lane = Lane.QUERY) -> Any:
+        answer = await self._rest.ask(request, lane)
         if not isinstance(answer, Reply):
             raise AskError(f"{request.name}: {answer.why}")
         if answer.status != 200:
