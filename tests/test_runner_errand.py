@@ -12,7 +12,8 @@ from aurora.model.order import Role
 from skalp_bot.config import RunOptions, load_config
 from skalp_bot.config.kept import keep, kept_options
 from skalp_bot.ports import VenueError
-from skalp_bot.runner.errand import Gate, Nowhere
+from skalp_bot.runner.desk import Answer
+from skalp_bot.runner.errand import Gate, Nowhere, Outcome, unproven
 from tests.runner_kit import HandClock, cancel, submit
 from tests.test_runner_session import QuietVenue
 
@@ -60,6 +61,17 @@ def test_nothing_leaves_before_the_exchange_was_reached() -> None:
 def test_a_way_that_is_not_there_says_why() -> None:
     with pytest.raises(VenueError, match="no keys"):
         asyncio.run(Nowhere("no keys").connect_fast())
+
+
+def test_an_exchange_that_refuses_to_tell_is_the_reason() -> None:
+    answer = Answer(status=504, body={"verified": False, "error": "not proven in time"})
+    assert unproven(answer, "") == Outcome(answer=answer, code=1)
+    refused = unproven(answer, "HTTP 401 -2015 Invalid API-key")
+    assert (refused.code, refused.answer.status, refused.answer.body["verified"]) == (3, 504, False)
+    assert (
+        refused.answer.body["error"]
+        == "not proven in time; the first question that failed: HTTP 401 -2015 Invalid API-key"
+    )
 
 
 def run_options(state_dir: Path) -> RunOptions:

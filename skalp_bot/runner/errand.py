@@ -8,7 +8,7 @@ import uvloop
 
 from aurora.model.commands import Command, SubmitOrder
 from aurora.model.control import Control, Verb
-from aurora.model.events import OrderNotSent
+from aurora.model.events import Event, OrderNotSent, RequestFailed
 from aurora.model.numbers import Nanos
 from skalp_bot.clock import SystemClock
 from skalp_bot.config import RunOptions, Secret
@@ -69,6 +69,7 @@ class Errand:
     def __init__(self, options: RunOptions, asked: Asked, clock: Clock) -> None:
         self.options, self.asked, self.clock = options, asked, clock
         self.child: PaperChild | None = None
+        self.refusal = ""  # Of the first question that was not answered.
         self.outcome = Outcome(answer=Answer(status=500, body={"error": "cut short"}), code=FAILED)
 
     async def run(self) -> Outcome:
@@ -105,7 +106,13 @@ class Errand:
         inbox = Inbox(clock=self.clock, alert=lambda code, said: log.say("alert", code=code, message=said))
         venue: FastExchange = Nowhere(why)
         if access is not None:
-            venue = exchange_of(access, self.options.config.aurora, emit=inbox.put, clock=self.clock)
+
+            def hear(event: Event) -> None:
+                if isinstance(event, RequestFailed):
+                    self.refusal = self.refusal or redacted(event.why)
+                inbox.put(event)
+
+            venue = exchange_of(access, self.options.config.aurora, emit=hear, clock=self.clock)
         gate = Gate(venue, emit=inbox.put, clock=self.clock)
         parts = Parts(access=access or nobody(self.options), recovered=recovered, inbox=inbox, exchange=gate)
         try:
@@ -151,14 +158,14 @@ class Errand:
 
     async def _left(self, session: Session, answer: Answer) -> Outcome:
         """A clean stop behind a proven effect; what cannot be shown on leaving is part of the answer."""
-        if answer.status != 200:
-            return Outcome(answer=answer, code=FAILED)
-        doubts = await session.stop()
-        await session.durable()
-        if not doubts:
-            return Outcome(answer=answer, code=OK)
-        error = f"done, but not shown on leaving: {'; '.join(doubts)}; look at the account"
-        return Outcome(answer=Answer(status=504, body={**answer.body, "error": error}), code=FAILED)
+        if answer.status == 200:
+            doubts = await session.stop()
+            await session.durable()
+            if not doubts:
+                return Outcome(answer=answer, code=OK)
+            error = f"done, but not shown on leaving: {'; '.join(doubts)}; look at the account"
+            answer = Answer(status=504, body={**answer.body, "error": error})
+        return unproven(answer, self.refusal)
 
     def _control(self, verb: Verb) -> Control:
         now = Nanos(self.clock.now())
@@ -221,6 +228,14 @@ class Nowhere:
         return ()
 
     async def close(self) -> None: ...
+
+
+def unproven(answer: Answer, refusal: str) -> Outcome:
+    """Where the exchange refused to tell, that is the reason."""
+    if not refusal:
+        return Outcome(answer=answer, code=FAILED)
+    error = f"{answer.body.get('error', 'not proven')}; the first question that failed: {refusal}"
+    return Outcome(answer=Answer(status=answer.status, body={**answer.body, "error": error}), code=REFUSED)
 
 
 def knows_what_is_held(session: Session) -> bool:
