@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -224,6 +225,26 @@ def test_ticks_and_what_they_replaced_are_told_apart() -> None:
     one.conflated = 4
     fold = seen(report(), event=one)
     assert (fold.numbers()["ticks"], fold.numbers()["ticks_conflated"]) == (1, 4)
+
+
+def test_a_position_heard_of_late_was_unprotected_from_its_fill_on() -> None:
+    """The daemon was dead, or deaf, when the entry filled: nine seconds nobody saw are not nothing."""
+    booked = fill(1)
+    late = replace(booked, fill=replace(booked.fill, ts_event=Nanos(SECOND)))
+    fold = seen(report(), late, bracket(naked_since=10 * SECOND))
+    seen(fold, bracket(naked_since=10 * SECOND))
+    gap = ProtectionGap(
+        symbol="BTCUSDT",
+        epoch=1,
+        since=Nanos(10 * SECOND),
+        until=Nanos(10 * SECOND + SECOND // 10),
+        notional=Decimal(1),
+    )
+    seen(fold, gap, bracket(naked_since=None))
+    assert fold.numbers()["unprotected_seconds_max"] == 9.1
+    seen(fold, bracket(naked_since=20 * SECOND))
+    seen(fold, replace(gap, since=Nanos(20 * SECOND), until=Nanos(21 * SECOND)))
+    assert fold.numbers()["unprotected_seconds_max"] == 9.1, "an old fill says nothing of a later gap"
 
 
 def test_errors_are_bounded_and_the_rest_is_counted() -> None:

@@ -81,6 +81,7 @@ class Report:
         self._drifts_open = dict.fromkeys(map(subject_of, opening.drifts))
         self._drifts_found = self._drifts_repaired = 0
         self._naked: dict[str, Nanos] = dict(opening.naked)
+        self._filled_at: dict[str, Nanos] = {}  # The oldest fill booked in this step.
         self._gap_max = 0
 
     @property
@@ -101,6 +102,7 @@ class Report:
             self._told(event)
         for command in step.commands:
             self.approved += isinstance(command, SubmitOrder)
+        self._filled_at.clear()
         for fact in step.facts:
             self._concluded(fact)
 
@@ -208,13 +210,14 @@ class Report:
     def _protection(self, fact: ProtectionGap | BracketSet | BracketRemoved) -> None:
         match fact:
             case ProtectionGap():
-                self._gap_max = max(self._gap_max, fact.until - fact.since)
-                self._naked.pop(fact.symbol, None)
+                since = min(fact.since, self._naked.pop(fact.symbol, fact.since))
+                self._gap_max = max(self._gap_max, fact.until - since)
             case BracketSet(bracket=bracket):
-                if bracket.naked_since is None:
-                    self._naked.pop(bracket.symbol, None)
-                else:
-                    self._naked[bracket.symbol] = bracket.naked_since
+                name, since_told = bracket.symbol, bracket.naked_since
+                if since_told is None:
+                    self._naked.pop(name, None)
+                elif name not in self._naked:  # It was naked from its fill on, however late we heard of that.
+                    self._naked[name] = min(since_told, self._filled_at.get(name, since_told))
             case BracketRemoved(symbol=symbol):
                 self._naked.pop(symbol, None)
 
@@ -230,6 +233,7 @@ class Report:
                 if asset == self._asset and self._start is None:
                     self._start = wallet
             case FillBooked(fill=fill):
+                self._filled_at.setdefault(fill.symbol, fill.ts_event)
                 self.fills += 1
                 self._realized = CONTEXT.add(self._realized, fill.realized)
                 if fill.fee_asset == self._asset:
