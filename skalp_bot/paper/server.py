@@ -45,7 +45,7 @@ class Front:
         return max(self.exchange.now_ms, self.clock.now() // 1_000_000)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        target = request.message.path
+        target = origin_form(request.message.path)
         path, _, query = target.partition("?")
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self.upgrade(request, path, query)
@@ -131,6 +131,12 @@ class Front:
             self.sockets.keep()
             if self.exchange.dirty:
                 self.exchange.save(through=True)
+
+
+def origin_form(target: str) -> str:
+    """Cut scheme and host off a request target that carries them, as every server must accept."""
+    _, mark, rest = target.partition("://")
+    return target if target.startswith("/") or not mark else "/" + rest.partition("/")[2]
 
 
 async def serve(options: ExchangeOptions, *, stop: asyncio.Event | None = None) -> None:

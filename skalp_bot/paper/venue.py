@@ -201,6 +201,9 @@ class Venue:
         mark = market.mark_price() or ZERO
         if any(abs(position.qty) * mark > cap for position in account.positions_of(symbol)):
             raise VenueError(-2027)
+        isolated = account.isolated.get(symbol, False)
+        if leverage < before and isolated and any(p.qty for p in account.positions_of(symbol)):
+            raise VenueError(-4161)
         account.leverage[symbol] = leverage
         margin = asset_margin(self.floor, account, market.spec.margin_asset)
         if leverage < before and margin.initial > margin.balance:
@@ -274,7 +277,7 @@ class Venue:
         held = statements.shown_positions(account, symbol)
         quantiles: dict[str, dict[str, int]] = {}
         for position in held:
-            sides = ("LONG", "SHORT", "HEDGE") if account.dual else ("BOTH",)
+            sides = ("LONG", "SHORT", "HEDGE" if account.dual else "BOTH")
             row = quantiles.setdefault(position.symbol, dict.fromkeys(sides, 0))
             row[position.side] = 1 if position.qty else 0
         return [{"symbol": name, "adlQuantile": row} for name, row in quantiles.items()]

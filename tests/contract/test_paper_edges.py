@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from skalp_bot.paper.server import origin_form
 from skalp_bot.paper.streams import Route, door
 from skalp_bot.paper.wsapi import WsApi
 from tests.wire_kit import START_MS, Reply, Shop, open_shop
@@ -198,3 +199,16 @@ def test_what_a_market_order_is_charged_beyond_the_touch_is_a_switch(
 ) -> None:
     shop = open_shop(tmp_path, deposit="320", market_premium=premium)
     assert shop.order(side="BUY", type="MARKET", quantity="0.1").status == status
+
+
+@pytest.mark.parametrize(
+    ("target", "read"),
+    [
+        ("/fapi/v1/ping?x=http://y", "/fapi/v1/ping?x=http://y"),
+        ("http://127.0.0.1:8080/fapi/v1/ping?a=1", "/fapi/v1/ping?a=1"),
+        ("https://host", "/"),
+        ("*", "*"),
+    ],
+)
+def test_a_request_may_name_the_whole_address(target: str, read: str) -> None:
+    assert origin_form(target) == read
