@@ -7,6 +7,7 @@ import pytest
 
 from aurora.config import AuroraConfig
 from aurora.model.bracket import Phase
+from aurora.model.commands import SubmitOrder
 from aurora.model.control import Control, Verb
 from aurora.model.facts import BracketRemoved, ParentClosed, ParentSet
 from aurora.model.market import MarketTrade
@@ -333,14 +334,17 @@ def test_an_abort_leaves_no_quote_and_keeps_what_filled_guarded(style: Style, ve
     assert agreed(desk)
 
 
-def test_a_quote_on_its_way_when_the_halt_came_is_taken_back() -> None:
-    desk, key, _ = quoting(Style.CHASE)
-    desk.venue.lose_ack.append(Role.ENTRY)
-    desk.run(0.4)
-    shift(desk, 2, Side.BUY)
+def test_a_quote_still_on_its_way_when_the_halt_came_is_taken_back_once_it_rests() -> None:
+    desk = desk_with(Style.CHASE)
+    desk.run(0.5)
+    desk.answering = True  # The wire is slow: nothing is answered until the story says so.
+    while not any(isinstance(command, SubmitOrder) for command in desk.pending):
+        desk.run(0.1)
     desk.tell(Control(verb=Verb.HALT, by="op", reason="drill", halt_id="", ts_recv=desk.now))
-    assert key not in desk.venue.resting
-    desk.run(3.0)
+    desk.answering = False
+    desk.beat()
+    assert entries(desk), "it arrived after the halt"
+    desk.run(1.0)
     assert not desk.children()
     assert desk.venue.position.flat
 
