@@ -88,6 +88,7 @@ class Venue:
     hold_fills: list[Role] = field(default_factory=list)  # Accepted, filled by the story.
     lose_trades: int = 0  # So many lists of trades are not answered.
     dead: bool = False  # Nothing arrives, nothing is answered.
+    behind: int = 0  # The venue's clock is so many nanoseconds behind ours.
     mute: bool = False  # The user stream says nothing.
     kept: list[OrderUpdate] | None = None  # News the story will tell itself.
     curt: bool = False  # The answer to a cancel does not say what had filled.
@@ -359,7 +360,7 @@ class Desk:
             fee_asset="USDT",
             realized=realized,
             maker=False,
-            ts_event=self.now,
+            ts_event=Nanos(self.now - self.venue.behind),
             ts_recv=self.now,
         )
         venue.trades.append(fill)

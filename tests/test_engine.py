@@ -87,6 +87,14 @@ def test_a_one_frame_spike_fires_the_stop() -> None:
     assert desk.venue.position.flat
 
 
+def test_a_fill_of_our_own_counts_even_if_the_venues_clock_is_behind_the_first_look() -> None:
+    desk = Desk(venue=Venue(behind=30_000_000_000)).open()
+    desk.enter()
+    desk.run(1.0)
+    assert phase(desk) is Phase.GUARDED
+    assert books_agree(desk)
+
+
 @pytest.mark.parametrize(("bid", "ask"), [("0", "60000.1"), ("NaN", "60000.1"), ("60001.0", "59000.0")])
 def test_a_quote_that_cannot_be_true_moves_nothing(bid: str, ask: str) -> None:
     desk = Desk().open()

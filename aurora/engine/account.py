@@ -27,6 +27,7 @@ from aurora.model.order import LIVE, Namespace, Order, OrderKey, OrderStatus, Ro
 
 REDUCE_ONLY_REJECTED = -2022
 ALREADY_CLOSING_STOP = -4130
+FOUND = "found on the exchange"  # Why an order is in the books that an earlier journal knew.
 NO_SUCH_ORDER = (-2011, -2013)
 FORCED = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
 UNFILLED_ENDS = (OrderStatus.EXPIRED, OrderStatus.CANCELED, OrderStatus.REJECTED)
@@ -121,10 +122,21 @@ def stranger(turn: Turn, update: OrderUpdate) -> None:
         set_state(turn, TradingState.HALTED, by="engine", reason=f"forced order {update.key.client_id}")
 
 
+def of_our_time(turn: Turn, fill: Fill) -> bool:
+    """Whether a trade happened after the story began; of our own orders it did, whatever the clocks say."""
+    opened = turn.d.ledger.opened_at
+    if opened is None or fill.ts_event >= opened:
+        return opened is not None
+    blotter = turn.d.blotter
+    told = (OrderKey(namespace=namespace, client_id=fill.client_id) for namespace in Namespace)
+    order = next((found for key in told if (found := blotter.get(key)) is not None), None)
+    order = order or blotter.find_exchange_id(Namespace.REGULAR, fill.exchange_id)
+    return order is not None and order.intent.reason != FOUND
+
+
 def book(turn: Turn, fill: Fill) -> bool:
     """Book a trade once; told again it changes nothing. True when it was news."""
-    opened = turn.d.ledger.opened_at
-    if turn.d.ledger.knows(fill.symbol, fill.trade_id) or opened is None or fill.ts_event < opened:
+    if turn.d.ledger.knows(fill.symbol, fill.trade_id) or not of_our_time(turn, fill):
         return False
     turn.conclude(FillBooked(fill=fill))
     turn.soft.look(fill.symbol).changed_at = turn.now

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from aurora.engine.account import answered
+from aurora.engine.account import FOUND, answered
 from aurora.engine.turn import Turn, role_of
 from aurora.model.account import AccountSnapshot, OrderView
 from aurora.model.commands import RequestIncome, RequestSnapshot
@@ -167,7 +167,7 @@ def unknown_but_ours(turn: Turn, view: OrderView) -> None:
         trigger=view.trigger,
         reduce_only=view.reduce_only,
         close_position=view.close_position,
-        reason="found on the exchange",
+        reason=FOUND,
     )
     order = Order(
         key=key,
