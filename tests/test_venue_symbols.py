@@ -2,13 +2,14 @@
 
 import json
 import os
+from copy import deepcopy
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from skalp_bot.paper.errors import TABLE, VenueError
-from skalp_bot.paper.symbols import default_symbols, load_symbols
+from skalp_bot.paper.symbols import default_symbols, load_symbols, packaged_content
 
 SHARED = Path(os.environ.get("AURORA_SHARED", Path(__file__).parent.parent.parent / "shared"))
 
@@ -33,8 +34,15 @@ def test_the_full_dump_loads() -> None:
     tiers = json.loads((SHARED / "data/brackets/fapi-leverageBracket-mainnet-20260702.json").read_text())
     symbols = load_symbols(info, tiers)
     assert len(symbols) == 705
-    trading = [spec for spec in symbols.values() if spec.status == "TRADING"]
-    assert all(spec.tick > 0 and spec.step > 0 and spec.brackets for spec in trading)
+    assert all(spec.tick > 0 and spec.step > 0 and spec.brackets for spec in symbols.values())
+
+
+def test_a_filter_that_is_off_leaves_the_precision_as_the_grid() -> None:
+    row = deepcopy(packaged_content()["exchangeInfo"]["symbols"][0])
+    for item in row["filters"]:
+        item.update({name: "0" for name in ("tickSize", "stepSize") if name in item})
+    spec = load_symbols({"symbols": [row]}, [])["BTCUSDT"]
+    assert (spec.tick, spec.step, spec.market_step) == (Decimal("0.01"), Decimal("0.001"), Decimal("0.001"))
 
 
 def test_brackets_keep_maintenance_margin_continuous() -> None:

@@ -127,13 +127,13 @@ def spec_of(row: Mapping[str, Any], tiers: Mapping[str, Any] | None) -> SymbolSp
         margin_asset=row.get("marginAsset") or row["quoteAsset"],
         price_precision=int(row["pricePrecision"]),
         qty_precision=int(row["quantityPrecision"]),
-        tick=Decimal(price["tickSize"]),
+        tick=grid_of(price["tickSize"], row["pricePrecision"]),
         price_min=Decimal(price["minPrice"]),
         price_max=Decimal(price["maxPrice"]),
-        step=Decimal(lot["stepSize"]),
+        step=grid_of(lot["stepSize"], row["quantityPrecision"]),
         qty_min=Decimal(lot["minQty"]),
         qty_max=Decimal(lot["maxQty"]),
-        market_step=Decimal(market["stepSize"]),
+        market_step=grid_of(market["stepSize"], row["quantityPrecision"]),
         market_qty_min=Decimal(market["minQty"]),
         market_qty_max=Decimal(market["maxQty"]),
         orders_max=int(filters.get("MAX_NUM_ORDERS", {}).get("limit", 200)),
@@ -146,6 +146,11 @@ def spec_of(row: Mapping[str, Any], tiers: Mapping[str, Any] | None) -> SymbolSp
         market_take_bound=Decimal(row.get("marketTakeBound", "0.05")),
         liquidation_fee=Decimal(row.get("liquidationFee", "0.0125")),
     )
+
+
+def grid_of(size: str, precision: int) -> Decimal:
+    """Give a filter's step; zero turns the filter off, and the precision alone (-1111) is the grid."""
+    return Decimal(size) or Decimal(1).scaleb(-precision)
 
 
 def bracket_of(tier: Mapping[str, Any]) -> Bracket:
