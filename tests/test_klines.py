@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skalp_bot.paper.board import Billboard, Day
 from skalp_bot.paper.klines import INTERVALS, MINUTE_MS, Candles, close_of, flat_candle, fold_candles, open_of
 from skalp_bot.paper.market import Candle
 
@@ -196,3 +197,29 @@ def test_folding_minutes_is_what_the_book_of_candles_says(interval: str) -> None
     book = Candles("BTCUSDT", history=lambda: rows)
     served = book.query(interval, now_ms=T0 - 1, limit=1500)
     assert [c.open_ms for c in fold_candles(interval, rows)] == [c.open_ms for c in served]
+
+
+@pytest.mark.parametrize("interval", INTERVALS[1:])
+@pytest.mark.parametrize("lived", [0, 1, 7, 200])
+def test_an_interval_first_asked_for_late_has_missed_nothing(interval: str, lived: int) -> None:
+    asked_late = Candles("BTCUSDT", history=lambda: minutes(400, end_ms=T0))
+    whole = minutes(400, end_ms=T0)
+    trade(asked_late, T0 + 1, "500", tid=0)
+    asked_late.query("1m", now_ms=T0 + 2, limit=1)  # history is known from here on, and not folded yet
+    for index in range(1, lived + 1):
+        trade(asked_late, T0 + index * MINUTE_MS, str(500 + index % 13), str(index), tid=index)
+    now_ms = T0 + lived * MINUTE_MS + 5
+
+    minute_rows = asked_late.query("1m", now_ms=now_ms, limit=1500)
+    assert minute_rows[:400] == whole
+    assert asked_late.query(interval, now_ms=now_ms, limit=1500) == fold_candles(interval, minute_rows)
+
+
+def test_the_rolling_day_is_the_fold_of_its_minutes_at_every_moment() -> None:
+    book = Candles("BTCUSDT", history=lambda: minutes(1450, end_ms=T0))
+    billboard = Billboard(symbol="BTCUSDT", candles=book, price_step=D("0.1"))
+    for index in range(40):
+        t_ms = T0 + index * 25_000
+        trade(book, t_ms, str(2000 - index * 7 % 11), str(index + 1), maker=index % 2 == 0, tid=index)
+        rows = book.query("1m", now_ms=t_ms, limit=1440)
+        assert billboard.day(t_ms) == Day.of(billboard, rows, t_ms)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -27,6 +27,7 @@ class Billboard:
     top: Payload | None = None
     mark: Payload | None = None
     changed_ms: int = 0
+    ended: tuple[int, list[Candle]] = (-1, [])  # the minute, and all ended before it as one
 
     def on_payload(self, payload: Payload) -> None:
         match payload["e"]:
@@ -56,9 +57,15 @@ class Billboard:
         )
 
     def day(self, now_ms: int) -> "Day | None":
-        """Fold the last 24 hours."""
-        rows = self.candles.query("1m", now_ms=now_ms, limit=DAY_MINUTES)
-        return Day.of(self, rows, now_ms) if rows else None
+        """Fold the last 24 hours; minutes that ended are folded once a minute."""
+        current = self.candles.current("1m", now_ms)
+        if current is None or current.open_ms != self.ended[0]:
+            rows = self.candles.query("1m", now_ms=now_ms, limit=DAY_MINUTES)
+            if not rows:
+                return None
+            current = rows[-1]
+            self.ended = (current.open_ms, [merged(rows[:-1])] if rows[1:] else [])
+        return Day.of(self, [*self.ended[1], current], now_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +175,23 @@ class Day:
             "q": self.quote_volume,
             "st": 1,
         }
+
+
+def merged(rows: Sequence[Candle]) -> Candle:
+    """Fold candles that follow each other into one."""
+    ids = [row for row in rows if row.first_id >= 0]
+    return replace(
+        rows[0],
+        close_ms=rows[-1].close_ms,
+        high=max(row.high for row in rows),
+        low=min(row.low for row in rows),
+        close=rows[-1].close,
+        volume=sum((row.volume for row in rows), Decimal(0)),
+        quote_volume=sum((row.quote_volume for row in rows), Decimal(0)),
+        trades=sum(row.trades for row in rows),
+        first_id=ids[0].first_id if ids else -1,
+        last_id=ids[-1].last_id if ids else -1,
+    )
 
 
 def text(value: Decimal, step: Decimal) -> str:

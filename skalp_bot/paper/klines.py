@@ -51,6 +51,8 @@ class Candles:
         self._mid = ZERO
         self._recent: deque[Candle] = deque(maxlen=keep)
         self._folds = {interval: _Fold(interval, keep) for interval in INTERVALS if interval != "1m"}
+        self._before: list[Candle] = []  # history, until every interval has folded it
+        self._unfolded: dict[str, None] = {}
 
     def on_trade(
         self, t_ms: int, price: Decimal, qty: Decimal, *, buyer_is_maker: bool, trade_id: int
@@ -88,7 +90,7 @@ class Candles:
         minute = self._minute.candle(self.symbol)
         if interval == "1m":
             return minute
-        return self._folds[interval].with_open(minute)
+        return self._fold(interval).with_open(minute)
 
     def query(
         self,
@@ -102,7 +104,7 @@ class Candles:
         """As GET /fapi/v1/klines, ascending: with a start the first rows of the range, else the last."""
         self._ask_history()
         current = self.current(interval, now_ms)
-        rows = list(self._recent if interval == "1m" else self._folds[interval].done)
+        rows = list(self._recent if interval == "1m" else self._fold(interval).done)
         if current is not None:
             rows.append(current)
         rows = [
@@ -132,10 +134,20 @@ class Candles:
             missing = range(before[-1].open_ms + MINUTE_MS, begun, MINUTE_MS)
             rows[len(before) : len(before)] = [flat_candle(self.symbol, t, before[-1].close) for t in missing]
         self._recent = deque(rows, maxlen=self._keep)
-        for interval in self._folds:
-            self._folds[interval] = fold = _Fold(interval, self._keep)
-            for row in rows:
+        self._before = rows[: len(rows) - len(lived)]
+        self._unfolded = dict.fromkeys(self._folds)
+
+    def _fold(self, interval: str) -> "_Fold":
+        """Give an interval's candles; history is folded when first asked for, which most never are."""
+        if interval in self._unfolded:
+            del self._unfolded[interval]
+            lived, fold = self._folds[interval], _Fold(interval, self._keep)
+            for row in self._before:
                 fold.add(row)
+            fold.join(lived)
+            self._folds[interval] = fold
+            self._before = self._before if self._unfolded else []
+        return self._folds[interval]
 
 
 def open_of(interval: str, t_ms: int) -> int:
@@ -251,6 +263,20 @@ class _Fold:
             return merged
         self.partial = merged
         return None
+
+    def join(self, later: "_Fold") -> None:
+        """Go on with what another fold of the same interval has gathered since."""
+        for row in later.done:
+            merged = self.with_open(row)
+            if self.partial is not None and merged.open_ms != self.partial.open_ms:
+                self.done.append(self.partial)
+            self.done.append(merged)
+            self.partial = None
+        if later.partial is not None:
+            merged = self.with_open(later.partial)
+            if self.partial is not None and merged.open_ms != self.partial.open_ms:
+                self.done.append(self.partial)
+            self.partial = merged
 
     def with_open(self, minute: Candle) -> Candle:
         """The candle under way as it looks with this minute."""
