@@ -80,6 +80,17 @@ def test_without_statistics_it_is_a_fair_share_and_says_why() -> None:
     assert "warming_up" in note
 
 
+def test_a_symbol_without_fresh_returns_is_not_optimized_on_old_ones() -> None:
+    made = turn(2)
+    sample(made.stats, 200, together=0.0)
+    for _ in range(100):
+        made.stats.covariance.push({"S0USDT": 0.001})
+    asked(made, "S0USDT", 0.9)
+    share, note = asked(made, "S1USDT", 0.9)
+    assert share <= 0.5
+    assert "no fresh returns of S1USDT" in note
+
+
 def test_an_old_opinion_is_not_weighed() -> None:
     made = turn(2)
     asked(made, "S0USDT", 0.9)

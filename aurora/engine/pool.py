@@ -54,6 +54,9 @@ def solved(
     try:
         if turn.stats.covariance.samples < SAMPLES_MIN:
             raise PortfolioError(f"warming_up: {turn.stats.covariance.samples} of {SAMPLES_MIN} samples")
+        stale = [name for name in names if name in turn.stats.covariance.stale]
+        if stale:
+            raise PortfolioError(f"no fresh returns of {', '.join(stale)}")
         cov = turn.stats.covariance.covariance(names).cov
         means = mean_from_kelly([together[name] for name in names], cov, gamma=gamma)
         optimizer = PortfolioOptimizer(gamma=gamma, gross_cap=budget, max_weight=sizing.leverage_use_max)
