@@ -12,7 +12,7 @@ from aurora.model.control import TradingState
 from aurora.model.gate import Approved, Check, Denied, GateDecision, GateReason
 from aurora.model.instrument import Instrument
 from aurora.model.numbers import ZERO, Nanos, as_float, floor_to
-from aurora.model.order import OrderIntent, OrderType
+from aurora.model.order import OrderIntent, OrderType, TimeInForce
 
 SLOTS_PER_ENTRY = 2  # A working stop and a backstop; their replacements live off the reserve.
 MARKET_COST = 1.0005  # The exchange reserves margin for a market buy at the ask plus this.
@@ -103,6 +103,18 @@ def reduction(intent: OrderIntent) -> Approved:
 
 
 Number = TypeVar("Number", int, float, Nanos)
+
+
+def probe(intent: OrderIntent) -> Approved:
+    """Approval of an order that tries the venue and is no trade: reducing, or post-only so it takes nothing.
+
+    For the doctor's conformance steps, which are refused on live; no strategy's order comes this way.
+    """
+    if not intent.reduces and intent.time_in_force is not TimeInForce.GTX:
+        raise ValueError(
+            f"{intent.side} {intent.symbol} could trade at once: a probe is post-only or reducing"
+        )
+    return Approved(intent=intent, checks=())
 
 
 class Passes(Enum):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from aurora import governance
 from aurora.model.events import InstrumentsLoaded
 from skalp_bot.exch.conformance import Conformance, Ground
 from skalp_bot.exch.findings import Finding, Verdict
@@ -82,7 +83,12 @@ async def examined(s: Scene) -> dict[str, Finding]:
     await s.exchange.open()
     ground = Ground(instrument=s.last(InstrumentsLoaded).instruments[0], mark=Decimal(60_000))
     steps = Conformance(
-        exchange=s.exchange, events=s.events, ground=ground, clock=QuickClock(SPEED), name="doctor-1"
+        exchange=s.exchange,
+        events=s.events,
+        ground=ground,
+        clock=QuickClock(SPEED),
+        name="doctor-1",
+        approve=governance.probe,
     )
     return {finding.check: finding for finding in await steps.run()}
 

@@ -17,7 +17,7 @@ from aurora.governance import GATES, Briefing, Gate, Passes, TailAfter, look, re
 from aurora.model.control import TradingState
 from aurora.model.gate import Approved, Denied, GateDecision, GateReason
 from aurora.model.numbers import NEVER, SECOND, Nanos, Price, Qty
-from aurora.model.order import OrderIntent, OrderType, Role, Side
+from aurora.model.order import OrderIntent, OrderType, Role, Side, TimeInForce
 from tests.kit import BTC, ETH, START, at, instrument, intent
 
 CONFIG = GovernanceConfig(
@@ -389,6 +389,13 @@ def test_whatever_is_seen_a_verdict_is_given_and_gives_its_numbers(
 @given(st.sampled_from((TradingState.REDUCING, TradingState.HALTED)), briefings)
 def test_nothing_enters_unless_active(state: TradingState, briefing: Briefing) -> None:
     assert isinstance(review(intent(), replace(briefing, state=state), CONFIG, START), Denied)
+
+
+def test_a_probe_of_the_venue_can_take_nothing() -> None:
+    quiet = replace(intent(), type=OrderType.LIMIT, time_in_force=TimeInForce.GTX)
+    assert governance.probe(quiet).intent is quiet
+    with pytest.raises(ValueError, match="could trade at once"):
+        governance.probe(intent())
 
 
 def test_nobody_else_makes_an_approval() -> None:

@@ -1,5 +1,6 @@
 """Whether a venue does with orders what it is relied on to do: places, lists, replaces, cancels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -85,13 +86,22 @@ class Conformance:
     """Sends orders no market can reach, and takes every one of them back, whatever happens between."""
 
     def __init__(
-        self, *, exchange: Exchange, events: list[Event], ground: Ground, clock: Clock, name: str
+        self,
+        *,
+        exchange: Exchange,
+        events: list[Event],
+        ground: Ground,
+        clock: Clock,
+        name: str,
+        approve: Callable[[OrderIntent], Approved],
     ) -> None:
+        """``approve``: governance's word for orders that only try the venue."""
         self._exchange = exchange
         self._events = events
         self._ground = ground
         self._clock = clock
         self._name = name
+        self._approve = approve
         self._number = 0
         self._sent: list[OrderKey] = []
         self._unsure = False
@@ -291,8 +301,7 @@ class Conformance:
     async def _submit(self, intent: OrderIntent) -> tuple[OrderKey, Event | None]:
         self._number += 1
         key = OrderKey(namespace=intent.namespace, client_id=f"{self._name}-{self._number}")
-        # No gate is asked: this is no trade, and it is never made where money is real.
-        approved = Approved(intent=intent, checks=())
+        approved = self._approve(intent)
         event = await self._do(SubmitOrder(key=key, approved=approved, lane=Lane.CANCEL, send_before=None))
         if isinstance(event, OrderAcked):
             self._sent.append(key)

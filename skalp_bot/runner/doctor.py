@@ -15,6 +15,7 @@ from statistics import median
 import apsw
 import uvloop
 
+from aurora import governance
 from aurora.model.control import Stream, StreamChanged
 from aurora.model.events import Event, InstrumentsLoaded
 from aurora.model.facts import EpochTaken
@@ -190,6 +191,7 @@ class Visit:
             ground=Ground(instrument=instrument, mark=Decimal(repr(marks[-1].mark))),
             clock=self._clock,
             name=f"doctor-{self._clock.now() // SECOND:x}-{os.getpid():x}",
+            approve=governance.probe,
         )
         return await steps.run()
 
