@@ -213,7 +213,7 @@ def publish_mark(floor: Floor, market: Market, mark: Mark, now_ms: int) -> None:
         "ap": price,
         "P": f"{mark.index:.8f}",
         "i": f"{mark.index:.8f}",
-        "r": f"{mark.funding_rate:.8f}",
+        "r": f"{mark.funding_rate:.8f}" if mark.next_funding_ms else "",
         "T": mark.next_funding_ms,
         "st": 1,
     }

@@ -56,8 +56,8 @@ def premium_row(floor: Floor, symbol: str, now_ms: int) -> Row:
         "markPrice": f"{price:.8f}",
         "indexPrice": f"{index:.8f}",
         "estimatedSettlePrice": f"{index:.8f}",
-        "lastFundingRate": f"{mark.funding_rate if mark else ZERO:.8f}",
-        "interestRate": INTEREST,
+        "lastFundingRate": f"{mark.funding_rate if mark else ZERO:.8f}" if market.spec.perpetual else "",
+        "interestRate": INTEREST if market.spec.perpetual else "",
         "nextFundingTime": mark.next_funding_ms if mark else 0,
         "time": mark.t_ms if mark else now_ms,
     }

@@ -157,7 +157,7 @@ def continuous_klines(call: Call) -> object:
 def billboard_of_pair(call: Call) -> Billboard:
     pair = call.params.must("pair")
     for spec in call.venue.symbols.values():
-        if spec.pair == pair and spec.symbol in call.desk.board.billboards:
+        if spec.pair == pair and spec.perpetual and spec.symbol in call.desk.board.billboards:
             return call.desk.board.billboards[spec.symbol]
     raise VenueError(-4144)
 
@@ -191,6 +191,7 @@ def funding_info(call: Call) -> object:
             "updateTime": None,
         }
         for symbol in listed(call)
+        if call.venue.symbols[symbol].perpetual
     ]
 
 

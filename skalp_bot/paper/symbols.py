@@ -72,6 +72,11 @@ class SymbolSpec:
     def qty_text(self, qty: Decimal) -> str:
         return f"{qty:.{self.qty_precision}f}"
 
+    @cached_property
+    def perpetual(self) -> bool:
+        """Say whether funding is paid; contracts with a delivery date pay none."""
+        return str(self.raw.get("contractType", "PERPETUAL")).endswith("PERPETUAL")
+
     @property
     def leverage_max(self) -> int:
         return max(bracket.leverage for bracket in self.brackets)

@@ -3,6 +3,7 @@
 import hashlib
 import heapq
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, assert_never
 
@@ -349,8 +350,9 @@ class Venue:
             case Trade():
                 on_print(floor, market, event, now_ms)
             case Mark():
-                publish_mark(floor, market, event, now_ms)
-                timers.on_mark(floor, market, event, now_ms)
+                mark = event if market.spec.perpetual else replace(event, next_funding_ms=0)
+                publish_mark(floor, market, mark, now_ms)
+                timers.on_mark(floor, market, mark, now_ms)
             case _:
                 assert_never(event)
         timers.finish_step(floor, now_ms)

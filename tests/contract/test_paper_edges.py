@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from skalp_bot.paper.server import origin_form
 from skalp_bot.paper.streams import Route, door
+from skalp_bot.paper.symbols import packaged_content
 from skalp_bot.paper.wsapi import WsApi
-from tests.wire_kit import START_MS, Reply, Shop, open_shop
+from tests.wire_kit import QUIET, START_MS, Reply, Shop, open_shop
 
 LIMIT: dict[str, Any] = {
     "symbol": "BTCUSDT",
@@ -212,3 +214,28 @@ def test_what_a_market_order_is_charged_beyond_the_touch_is_a_switch(
 )
 def test_a_request_may_name_the_whole_address(target: str, read: str) -> None:
     assert origin_form(target) == read
+
+
+def test_a_contract_with_a_delivery_date_pays_no_funding_and_says_so(tmp_path: Path) -> None:
+    row = deepcopy(packaged_content()["exchangeInfo"]["symbols"][0])
+    later = row | {"symbol": "BTCUSDT_260925", "contractType": "CURRENT_QUARTER"}
+    info = tmp_path / "info.json"
+    info.write_bytes(orjson.dumps({"symbols": [later, row]}))
+    script = QUIET.replace("  ETHUSDT", "  BTCUSDT_260925").replace(
+        "price: 2000, spread: 0.01", "price: 61000, spread: 0.1"
+    )
+    shop = open_shop(tmp_path, script, deposit="100000", exchange_info=str(info))
+    _, ear = shop.listen(Route.NONE, "btcusdt_260925@markPrice@1s", "btcusdt@markPrice@1s")
+    assert shop.order(symbol="BTCUSDT_260925", side="BUY", type="MARKET", quantity="0.1").status == 200
+    shop.play(2000, pace_ms=100)
+    marks = {frame["s"]: frame for frame in ear.heard()}
+    assert (marks["BTCUSDT_260925"]["r"], marks["BTCUSDT_260925"]["T"]) == ("", 0)
+    assert (marks["BTCUSDT"]["r"], marks["BTCUSDT"]["T"] > shop.now_ms) == ("0.00010000", True)
+    premium = shop.get("/fapi/v1/premiumIndex", symbol="BTCUSDT_260925").json
+    told = {premium["lastFundingRate"], premium["interestRate"], premium["nextFundingTime"]}
+    assert told == {"", 0}
+    assert [row["symbol"] for row in shop.get("/fapi/v1/fundingInfo").json] == ["BTCUSDT"]
+    shop.play(8 * 3_600_000, pace_ms=60_000)
+    assert shop.call("GET", "/fapi/v1/income", incomeType="FUNDING_FEE").json == []
+    perpetual = shop.get("/fapi/v1/continuousKlines", pair="BTCUSDT", contractType="PERPETUAL", interval="1m")
+    assert perpetual.json == shop.get("/fapi/v1/klines", symbol="BTCUSDT", interval="1m").json
