@@ -169,7 +169,6 @@ class Look:
     told_qty: Qty | None = None  # From ACCOUNT_UPDATE, checked once quiet.
     told_at: Nanos = NEVER
     foreign: int = 0  # Orders of others on the symbol, as last listed or told.
-    gap_open: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -182,7 +181,6 @@ class Soft:
     started_at: Nanos = NEVER
     first_look_at: Nanos = NEVER  # First listing of positions and stops in this process.
     looked_at: Nanos = NEVER  # When the last listing of positions was asked for.
-    answered_at: Nanos = NEVER  # Last time the exchange answered anything.
     silent_since: Nanos | None = None  # First unanswered request since then.
     returned_at: Nanos = NEVER  # First answer after the last silence.
     snapshot_asked_at: Nanos = NEVER
@@ -196,7 +194,6 @@ class Soft:
     marked_at: Nanos = NEVER
     reviewed_at: dict[str, Nanos] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)  # Why a symbol has no opinion.
-    denials: dict[str, IntentDenied] = field(default_factory=dict)  # The last one of each symbol.
     opinions: dict[str, tuple[float, Nanos]] = field(default_factory=dict)  # Signed Kelly notional, and when.
     weights: dict[str, float] = field(default_factory=dict)  # Last good answer of the optimizer.
     entries_failed: dict[str, int] = field(default_factory=dict)  # In a row: refused or turned back.

@@ -17,6 +17,7 @@ from aurora.model.commands import Command, RequestIncome, RequestSnapshot, Reque
 from aurora.model.control import Stream, StreamChanged
 from aurora.model.events import IncomeListed, InstrumentsLoaded, RequestFailed, TradesListed
 from aurora.model.numbers import SECOND, Nanos, Quote
+from aurora.signals.base import Silence
 from skalp_bot.clock import SystemClock
 from skalp_bot.config import RunOptions, Secret, Venue, load_config
 from skalp_bot.journal.reader import JournalReader
@@ -303,6 +304,18 @@ def test_a_wallet_that_moved_without_cause_keeps_the_stop_from_being_called_clea
     session = played(tmp_path, story)
     assert session.report.wallet()["residual"] == "-1"
     assert "CleanStop" not in "".join(row.facts for row in JournalReader(session.journal.path).read_rows())
+
+
+def test_why_not_tells_what_keeps_the_strategy_silent(tmp_path: Path) -> None:
+    async def story(session: Session, venue: QuietVenue) -> None:
+        await ready(session, venue)
+        kept = Silence(reason="EDGE_BELOW_COSTS", observed=0.51, limit=0.87)
+        session.state.soft.silences["BTCUSDT"] = kept
+        _, told = await ask(session, "why-not/BTCUSDT")
+        shown = told["symbols"][0]["silence"]
+        assert shown == {"reason": "EDGE_BELOW_COSTS", "observed": 0.51, "limit": 0.87}
+
+    played(tmp_path, story)
 
 
 def test_questions_that_make_no_sense_are_told_so(tmp_path: Path) -> None:

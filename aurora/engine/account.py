@@ -37,7 +37,6 @@ INCOME_SETTLES = 5 * SECOND  # A stream may tell a funding payment seconds after
 
 
 def answered(turn: Turn) -> None:
-    turn.soft.answered_at = turn.now
     if is_silent(turn):
         turn.soft.returned_at = turn.now
         turn.soft.looks_in_a_row = 0  # Patience was with the silence; what happened in it is asked at once.

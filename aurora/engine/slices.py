@@ -93,9 +93,7 @@ def reviewed(turn: Turn, parent: ParentOrder, qty: Qty, target: TargetPosition |
     decision = governance.review(intent, briefing, turn.config.governance, turn.now)
     if isinstance(decision, Approved):
         return decision
-    denied = IntentDenied(denied=decision, target=target, at=turn.now)
-    turn.soft.denials[parent.symbol] = denied
-    turn.conclude(denied)
+    turn.conclude(IntentDenied(denied=decision, target=target, at=turn.now))
     return None
 
 

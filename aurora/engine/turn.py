@@ -37,6 +37,7 @@ from aurora.state import Durable, Soft, State
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 DEFAULT_TAKER = Decimal("0.0005")  # VIP 0.
 ALERT_EVERY = 10 * SECOND
+ALERTS_KEPT = 1_000  # Subjects come from outside; they must not fill the memory.
 LISTING_EVERY = 200 * MILLISECOND
 TRADES_EVERY = 500 * MILLISECOND
 ENTRY_QUERY_WAIT_MAX = Nanos(2 * SECOND)  # Behind it may stand a position without a stop.
@@ -83,6 +84,8 @@ class Turn:
         """Tell the operator, at most once every ten seconds per code and subject."""
         last = self.soft.alerted.get(code + subject)
         if last is None or self.now - last >= ALERT_EVERY:
+            if len(self.soft.alerted) >= ALERTS_KEPT:
+                self.soft.alerted.pop(next(iter(self.soft.alerted)))
             self.soft.alerted[code + subject] = self.now
             self.conclude(Alert(code=code, subject=subject, message=message, at=self.now))
 

@@ -184,6 +184,7 @@ class Views:
         return [order for order in orders if order.open and order.intent.role in (Role.STOP, Role.BACKSTOP)]
 
     def _why_not(self, line: SymbolBoard) -> dict[str, Any]:
+        silence = self._state.soft.silences.get(line.symbol)
         return {
             "symbol": line.symbol,
             "last_decision": line.decision,
@@ -191,6 +192,13 @@ class Views:
             "denied": dict(sorted(line.denied.items())),
             "failing": [check for check in checks_shown(line.checks) if not check["passed"]],
             "gates": checks_shown(line.checks),
+            "silence": None
+            if silence is None
+            else {
+                "reason": silence.reason,
+                "observed": number(silence.observed),
+                "limit": number(silence.limit),
+            },
             "signal": signal_shown(line.signal),
             "target": target_shown(line.target),
             "holds": self.position(line.symbol),
