@@ -1,5 +1,6 @@
 """Every knob of the core, one Section per room; defaults are the inventory's where it names one."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -254,11 +255,26 @@ class AuroraConfig(Section):
     strategy: StrategyConfig = StrategyConfig()
     sizing: SizingConfig = SizingConfig()
     exits: ExitsConfig = ExitsConfig()
+    exits_by_symbol: Mapping[str, ExitsConfig] = Field(
+        {}, description="A symbol's own exits; in a file it names only what differs from exits."
+    )
     execution: ExecutionConfig = ExecutionConfig()
     governance: GovernanceConfig = GovernanceConfig()
     reconcile: ReconcileConfig = ReconcileConfig()
 
+    @model_validator(mode="after")
+    def own_exits_are_of_what_is_traded(self) -> "AuroraConfig":
+        for symbol in self.exits_by_symbol:
+            if symbol not in self.symbols:
+                raise ValueError(f"exits_by_symbol.{symbol}: not among symbols {', '.join(self.symbols)}")
+        return self
+
+    def exits_of(self, symbol: str) -> ExitsConfig:
+        """The symbol's own exits, complete, or the common ones."""
+        return self.exits_by_symbol.get(symbol, self.exits)
+
     @property
     def hears_prints(self) -> bool:
         """Whether anything is decided by the trades of others."""
-        return self.exits.trigger_price == "last" or self.execution.style == "PARTICIPATE"
+        sources = [self.exits_of(symbol).trigger_price for symbol in self.symbols]
+        return "last" in sources or self.execution.style == "PARTICIPATE"

@@ -46,7 +46,7 @@ def test_base_yaml_lists_every_knob_at_the_value_of_the_code() -> None:
     assert path.read_text() == base_yaml()
     loaded = load_config(path, environ={})
     assert loaded.config == Config()
-    assert set(loaded.entries) == set(knobs())
+    assert set(loaded.entries) == set(knobs()) - {"exits_by_symbol"}  # Its keys have symbols for names.
 
 
 def test_the_configuration_page_shows_every_knob_with_its_meaning() -> None:
@@ -155,6 +155,7 @@ def test_reconciliation_is_brisk_on_paper_and_calm_elsewhere(write: Write) -> No
         ("venue: mainnet", ("venue = 'mainnet': must be paper or testnet or live",)),
         ("strategy: {name: scalp}", ("strategy.name = 'scalp': must be skalp or exercise",)),
         ("market: {source: csv:x}", ("market.source = 'csv:x': must be text matching",)),
+        ("exits: {ladder: ['0.1:0.2']}", ("exits.ladder = [0.1:0.2]: the shares", "add up to 0.2, not 1")),
         ("exits: {tp_pc: 0.1}", ("profile.yaml:1: exits.tp_pc is not a key; did you mean exits.tp_pct?",)),
         ("tp_pct: 0.1", ("tp_pct is not a key; did you mean exits.tp_pct?",)),
         ("exit: {tp_pct: 0.1}", ("profile.yaml:1: exit is not a key; did you mean exits?",)),
@@ -183,6 +184,88 @@ def test_a_refusal_names_file_key_value_and_range(write: Write, text: str, parts
     for part in parts:
         assert part in said
     assert "abc" not in said  # Not even of a secret in the wrong place.
+
+
+OWN = "symbols: [BTCUSDT, ETHUSDT]\nexits: {sl_pct: 0.003, backstop_pct: 0.009}\nexits_by_symbol:\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (
+            "  BTCUSDT: {tp_pct: 7}",
+            ("profile.yaml:4: exits_by_symbol.BTCUSDT.tp_pct = 7: must be number > 0 and < 1",),
+        ),
+        (
+            "  BTCUSDT: {sl_pct: 0.01}",
+            (
+                "profile.yaml:4: exits_by_symbol.BTCUSDT.sl_pct = 0.01",
+                "profile.yaml:2: exits.backstop_pct = 0.009",
+                "must lie beyond sl_pct 0.01",
+            ),
+        ),
+        (
+            "  BTCUSDT: {ladder: ['0.1:0.2']}",
+            ("profile.yaml:4: exits_by_symbol.BTCUSDT.ladder = [0.1:0.2]", "add up to 0.2, not 1"),
+        ),
+        (
+            "  BTCUSDT: {mode: no}",
+            ("exits_by_symbol.BTCUSDT.mode = 'no': must be both or exchange or local",),
+        ),
+        (
+            "  BTCUSDT: {tp_pc: 0.1}",
+            ("exits_by_symbol.BTCUSDT.tp_pc is not a key; did you mean exits_by_symbol.BTCUSDT.tp_pct?",),
+        ),
+        ("  BTCUSDT: 7", ("profile.yaml:4: exits_by_symbol.BTCUSDT = 7: a section; its keys go below it",)),
+        (
+            "  XRPUSDT: {tp_pct: 0.1}",
+            ("profile.yaml:4: exits_by_symbol.XRPUSDT.tp_pct = 0.1", "not among symbols BTCUSDT, ETHUSDT"),
+        ),
+        ("  btcusdt: {tp_pct: 0.1}", ("exits_by_symbol.btcusdt: not among symbols BTCUSDT, ETHUSDT",)),
+    ],
+)
+def test_a_symbols_own_exits_are_refused_as_clearly(write: Write, text: str, parts: tuple[str, ...]) -> None:
+    said = refusal(write(OWN + text))
+    for part in parts:
+        assert part in said
+
+
+def test_a_mistake_in_the_common_exits_is_told_once(write: Write) -> None:
+    said = refusal(write("exits: {tp_pct: 7}\nexits_by_symbol: {BTCUSDT: {sl_pct: 0.001}}"))
+    assert said.count("\n") == 0
+    assert "profile.yaml:1: exits.tp_pct = 7" in said
+
+
+def test_a_symbol_has_its_own_exits_and_takes_the_rest_from_the_common_ones(write: Write) -> None:
+    text = OWN + "  BTCUSDT:\n    tp_pct: 0.004\n    ladder: ['0.002:0.5', '0.004:0.5']\n  ETHUSDT:\n"
+    environ = {"AURORA__EXITS_BY_SYMBOL__BTCUSDT__TP_PCT": "0.006", "AURORA__EXITS__SL_PCT": "0.002"}
+    loaded = load_config(write(text), environ=environ)
+    core = loaded.config.aurora
+    bitcoin = core.exits_of("BTCUSDT")
+    assert (bitcoin.tp_pct, bitcoin.sl_pct, bitcoin.backstop_pct) == (0.006, 0.002, 0.009)
+    assert bitcoin.ladder == ("0.002:0.5", "0.004:0.5")
+    assert core.exits_of("ETHUSDT") is core.exits
+    assert Config.model_validate_json(loaded.config.model_dump_json(), strict=True) == loaded.config
+    rows = {row["key"]: row for row in explained(loaded)}
+    assert "exits_by_symbol" not in rows
+    own = rows["exits_by_symbol.BTCUSDT.tp_pct"]
+    assert (own["value"], own["set_by"]) == ("0.006", "AURORA__EXITS_BY_SYMBOL__BTCUSDT__TP_PCT")
+    beaten = [part.rpartition("/")[2] for part in own["overrules"].split(", ")]
+    assert beaten == ["profile.yaml:5)", "0.00001 (exits.tp_pct)"]
+
+
+def test_a_symbol_is_named_in_the_environment_as_in_a_file() -> None:
+    said = refusal(None, AURORA__EXITS_BY_SYMBOL__BTCUSDT__TP_PCT="x")
+    assert "AURORA__EXITS_BY_SYMBOL__BTCUSDT__TP_PCT: exits_by_symbol.BTCUSDT.tp_pct = 'x'" in said
+    said = refusal(None, AURORA__EXITS_BY_SYMBOL="{}")
+    assert "a section; its keys go AURORA__EXITS_BY_SYMBOL__KEY" in said
+
+
+def test_one_symbol_that_looks_at_trades_makes_us_listen_to_them() -> None:
+    own = {"ETHUSDT": {"trigger_price": "last"}}
+    symbols = ("BTCUSDT", "ETHUSDT")
+    assert not AuroraConfig(symbols=symbols).hears_prints
+    assert AuroraConfig.model_validate({"symbols": symbols, "exits_by_symbol": own}).hears_prints
 
 
 def test_all_mistakes_are_told_at_once(write: Write) -> None:

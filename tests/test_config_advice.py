@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from aurora.sizing.bracket import BracketKelly
 from skalp_bot.config import Config
 from skalp_bot.config.advice import bracket_odds, check_config
 from skalp_bot.config.load import load_config
@@ -25,6 +26,10 @@ def config(**changes: Any) -> Config:
 
 def codes(told: Config) -> list[str]:
     return [advice.code for advice in check_config(told)]
+
+
+def odds(told: Config) -> BracketKelly:
+    return bracket_odds(told.aurora.exits, told.aurora)
 
 
 def test_a_sound_configuration_is_left_in_peace() -> None:
@@ -66,11 +71,23 @@ def test_the_codes_own_defaults_are_warned_about_with_numbers() -> None:
 
 
 def test_the_break_even_probability_rises_as_the_target_shrinks() -> None:
-    wide = bracket_odds(config(exits={"tp_pct": 0.02}).aurora).p_breakeven
-    narrow = bracket_odds(config().aurora).p_breakeven
+    wide = odds(config(exits={"tp_pct": 0.02})).p_breakeven
+    narrow = odds(config()).p_breakeven
     assert wide is not None
     assert narrow is not None
     assert wide < narrow < 1
+
+
+def test_each_symbols_own_exits_are_judged_and_unused_ones_are_not() -> None:
+    own = {**SOUND["exits"], "tp_pct": 0.001}
+    told = check_config(config(exits_by_symbol={"BTCUSDT": own}))
+    assert [(advice.code, advice.keys) for advice in told] == [
+        ("TP_CANNOT_PAY_COSTS", ("exits_by_symbol.BTCUSDT.tp_pct",))
+    ]
+    assert "exits_by_symbol.BTCUSDT.tp_pct 0.001 is 10 bp" in told[0].message
+    assert codes(config(exits={"tp_pct": 0.001}, exits_by_symbol={"BTCUSDT": SOUND["exits"]})) == []
+    some = config(exits_by_symbol={"BTCUSDT": own}, symbols=("BTCUSDT", "ETHUSDT"))
+    assert codes(some) == ["TP_CANNOT_PAY_COSTS"]
 
 
 @pytest.mark.parametrize("name", ["configs/aurora/testnet.yaml", "configs/aurora/production.yaml"])

@@ -25,8 +25,9 @@ D = Decimal
 
 
 def desk_with(seed: int = 1, **exits: Any) -> Desk:
+    """The exits are the symbol's own; what is common to all symbols stays as it is and must not count."""
     plain = CONFIG.model_dump()
-    plain["exits"] |= exits
+    plain["exits_by_symbol"] = {"BTCUSDT": plain["exits"] | exits}
     plain["strategy"]["seed"] = seed
     return Desk(AuroraConfig.model_validate(plain)).open()
 

@@ -33,7 +33,7 @@ def fees(taker: str = "0.0005") -> dict[str, FeeRates]:
 def skalp(taker: str = "0", *, tp: float = 0.0002, sl: float = 0.0002, **knobs: float) -> Skalp:
     return Skalp(
         config=StrategyConfig.model_validate(knobs),
-        exits=ExitsConfig(tp_pct=tp, sl_pct=sl, backstop_pct=0.5),
+        exits_of=lambda _: ExitsConfig(tp_pct=tp, sl_pct=sl, backstop_pct=0.5),
         slippage=0.0,
         fees=fees(taker),
     )
@@ -48,7 +48,8 @@ def book(bid_qty: float = 9.0, ask_qty: float = 1.0, *, ask: float = 50_000.1) -
 
 
 def exercise(**knobs: float) -> Exercise:
-    return Exercise(config=StrategyConfig.model_validate({"name": "exercise", **knobs}), exits=EXITS)
+    config = StrategyConfig.model_validate({"name": "exercise", **knobs})
+    return Exercise(config=config, exits_of=lambda _: EXITS)
 
 
 def wait(strategy: Exercise, trips: int = 0) -> int:
@@ -203,7 +204,7 @@ def test_the_scalper_says_why_it_is_silent() -> None:
     assert reason(skalp(), book(), position()) == "IN_POSITION"
     assert reason(skalp(skalp_horizon_s=5.0), book(), now=at(6)) == "OLD_BOOK"
     assert reason(skalp(), book(5.0, 4.0)) == "BALANCED_BOOK"
-    nobody = Skalp(config=StrategyConfig(), exits=EXITS, slippage=0.0, fees={})
+    nobody = Skalp(config=StrategyConfig(), exits_of=lambda _: EXITS, slippage=0.0, fees={})
     assert reason(nobody, book()) == "NO_FEES"
     assert reason(skalp("0.0005"), book()) == "EDGE_BELOW_COSTS"
 
@@ -232,6 +233,24 @@ def test_the_scalper_reads_fees_as_they_become_known() -> None:
     silent = strategy.look(BTC, book(), FLAT, START, NO_MEMORY)
     assert isinstance(silent, Silence)
     assert silent.reason == "EDGE_BELOW_COSTS"
+
+
+@pytest.mark.parametrize("name", ["skalp", "exercise"])
+def test_a_strategy_gives_odds_of_the_symbols_own_bracket(name: str) -> None:
+    own = {ETH: EXITS, BTC: ExitsConfig(tp_pct=0.0003, sl_pct=0.0002)}
+    config = AuroraConfig.model_validate(
+        {
+            "symbols": (BTC, ETH),
+            "strategy": {"name": name},
+            "exits_by_symbol": own,
+            "sizing": {"slippage_bps": 0},
+        }
+    )
+    strategy = strategy_of(config, fees("0"))
+    memory = strategy.remember(BTC, FLAT, START, NO_MEMORY)
+    signal = strategy.on_book(BTC, book(), FLAT, at(60 if name == "exercise" else 0.01), memory)
+    assert signal is not None
+    assert (signal.target, signal.stop) == (0.0003, 0.0002)
 
 
 def test_the_roster_knows_every_name_of_the_configuration() -> None:

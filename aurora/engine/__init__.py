@@ -80,7 +80,7 @@ class Engine:
             self.mind.stats.warm(event)
         if isinstance(event, MarketTrade):
             hear_trade(turn, event)
-        source = self.config.exits.trigger_price
+        source = self.config.exits_of(event.symbol).trigger_price
         if source == "mark" and isinstance(event, MarkPrice):
             on_price(turn, event.symbol, event.mark)
         elif source == "last" and isinstance(event, MarketTrade):

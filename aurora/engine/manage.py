@@ -36,7 +36,7 @@ def put(turn: Turn, bracket: Bracket, cue: Cue) -> Bracket:
 def manage(turn: Turn, bracket: Bracket, mid: float) -> None:
     """On every quote of a held symbol whose configuration moves stops or takes profit in parts."""
     instrument = turn.d.instruments[bracket.symbol]
-    exits = turn.config.exits
+    exits = turn.config.exits_of(bracket.symbol)
     if (mid - float(bracket.peak or bracket.entry)) * bracket.side.sign > 0:
         best, atr = exact(mid), turn.atr(bracket.symbol)
         fee = turn.taker_fee(bracket.symbol)
@@ -70,7 +70,7 @@ def tighten(turn: Turn, bracket: Bracket, move: Move) -> Bracket:
 def take_rungs(turn: Turn, bracket: Bracket, mid: float) -> None:
     """Close the parts whose price is reached; one order for all of them, and none while one is on its way."""
     instrument = turn.d.instruments[bracket.symbol]
-    ladder = rungs(turn.config.exits.ladder)
+    ladder = rungs(turn.config.exits_of(bracket.symbol).ladder)
     reached = due(bracket, ladder, mid, instrument)
     if not reached:
         return

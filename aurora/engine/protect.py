@@ -38,14 +38,15 @@ def on_tick(turn: Turn, tick: BookTicker) -> None:
     if bracket is None or bracket.phase not in HELD:
         return
     mid = (tick.bid + tick.ask) / 2
-    source = turn.config.exits.trigger_price
+    exits = turn.config.exits_of(tick.symbol)
+    source = exits.trigger_price
     if source == "mid":
         act(turn, bracket, tick.mid_low, tick.mid_high, mid)
     elif source == "executable":
         # What closing would pay: the bid for a long, the ask for a short.
         now = tick.bid if bracket.side is Side.BUY else tick.ask
         act(turn, bracket, tick.bid_low, tick.ask_high, now)
-    if turn.config.exits.manages:
+    if exits.manages:
         held = turn.d.brackets[tick.symbol]
         if held.phase in HELD:
             manage(turn, held, mid)
@@ -59,7 +60,7 @@ def on_price(turn: Turn, symbol: str, price: float) -> None:
 
 
 def act(turn: Turn, bracket: Bracket, low: float, high: float, latest: float) -> None:
-    exits = turn.config.exits
+    exits = turn.config.exits_of(bracket.symbol)
     if exits.mode != "exchange" and stop_hit(bracket, low, high):
         begin_exit(turn, bracket, "STOP_LOSS")
     elif exits.tp_order == "local" and target_hit(bracket, latest):
@@ -95,7 +96,8 @@ def adopt(turn: Turn, position: Position, old: Bracket | None) -> Bracket | None
     if instrument is None or side is None:
         turn.alert("UNPROTECTED", position.symbol, "a position on a symbol whose filters are not known")
         return None
-    at = levels(side, position.entry, turn.config.exits, instrument, turn.atr(position.symbol))
+    exits = turn.config.exits_of(position.symbol)
+    at = levels(side, position.entry, exits, instrument, turn.atr(position.symbol))
     epoch = turn.d.position_epochs.get(position.symbol, 0) + 1
     turn.alert("ADOPTED", position.symbol, f"position {position.qty} had no bracket; its stops go out now")
     if old is not None:
@@ -109,7 +111,7 @@ def adopt(turn: Turn, position: Position, old: Bracket | None) -> Bracket | None
         entry=position.entry,
         stop=at.stop,
         initial_stop=at.stop,
-        take_profit=at.take_profit if not turn.config.exits.ladder else None,
+        take_profit=None if exits.ladder else at.take_profit,
         backstop=at.backstop,
         opened_at=turn.now,
     )
@@ -146,7 +148,7 @@ def settle(turn: Turn, bracket: Bracket, position: Position) -> Bracket:
 def grown(turn: Turn, bracket: Bracket, position: Position) -> Bracket:
     """Levels follow the average entry until the first add; the stop only ever tightens."""
     instrument = turn.d.instruments[bracket.symbol]
-    exits = turn.config.exits
+    exits = turn.config.exits_of(bracket.symbol)
     qty, entry = Qty(abs(position.qty)), position.entry
     if bracket.adds_done:
         needed = stop_for_risk(bracket, entry, qty, instrument)
@@ -199,8 +201,8 @@ def guard(turn: Turn, bracket: Bracket) -> None:
     if turn.d.trading.flatten:
         begin_exit(turn, bracket, "FLATTEN")
         return
-    held_for = turn.now - bracket.opened_at
-    if turn.config.exits.time_stop_s and held_for >= turn.config.exits.time_stop_s * SECOND:
+    exits = turn.config.exits_of(bracket.symbol)
+    if exits.time_stop_s and turn.now - bracket.opened_at >= exits.time_stop_s * SECOND:
         begin_exit(turn, bracket, "TIME_STOP")
         return
     if turn.soft.first_look_at == NEVER:
@@ -213,7 +215,7 @@ def guard(turn: Turn, bracket: Bracket) -> None:
         begin_exit(turn, bracket, "NAKED_DEADLINE")
         return
     keep_stops(turn, bracket)
-    if turn.config.exits.tp_order != "local" and bracket.phase in GUARDED:
+    if exits.tp_order != "local" and bracket.phase in GUARDED:
         keep_targets(turn, turn.d.brackets[bracket.symbol])
 
 
@@ -225,7 +227,7 @@ def deadline_passed(turn: Turn, bracket: Bracket) -> bool:
     """The deadline runs while the exchange answers; after a silence its first answer starts a grace."""
     if bracket.naked_since is None:
         return False
-    limit = int(turn.config.exits.naked_deadline_s * SECOND)
+    limit = int(turn.config.exits_of(bracket.symbol).naked_deadline_s * SECOND)
     naked = turn.now - bracket.naked_since
     if naked < limit:
         return False
@@ -242,7 +244,8 @@ def keep_stops(turn: Turn, bracket: Bracket) -> None:
     mine = turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
     working = [order for order in mine if order.open and order.intent.role is Role.STOP]
     backstops = [order for order in mine if order.open and order.intent.role is Role.BACKSTOP]
-    lag = trail_distance(bracket, turn.config.exits, turn.atr(bracket.symbol))
+    exits = turn.config.exits_of(bracket.symbol)
+    lag = trail_distance(bracket, exits, turn.atr(bracket.symbol))
     fit = [order for order in working if fits(order, bracket, lag)]
     listed = [order for order in fit if order.listed]
     if listed:
@@ -257,11 +260,11 @@ def keep_stops(turn: Turn, bracket: Bracket) -> None:
             turn.cancel(order)
         return
     needs = []
-    if turn.config.exits.backstop and not usable(backstops) and not refused_often(turn, mine, Role.BACKSTOP):
+    if exits.backstop and not usable(backstops) and not refused_often(turn, mine, Role.BACKSTOP):
         needs.append(Role.BACKSTOP)
-    if turn.config.exits.mode != "local" and not usable(fit) and not refused_often(turn, mine, Role.STOP):
+    if exits.mode != "local" and not usable(fit) and not refused_often(turn, mine, Role.STOP):
         needs.append(Role.STOP)
-    again = STOP_AGAIN if bracket.stops_tried else turn.config.exits.stop_resize_ms * MILLISECOND
+    again = STOP_AGAIN if bracket.stops_tried else exits.stop_resize_ms * MILLISECOND
     if any(order.listed and order.remaining == bracket.qty for order in working):
         again = STOP_FOLLOWS  # Covered already: only the level lags.
     if not needs or turn.now - bracket.stop_tried_at < again:
@@ -271,7 +274,7 @@ def keep_stops(turn: Turn, bracket: Bracket) -> None:
     turn.conclude(BracketSet(bracket=tried, cue="STOP_SENT"))
     instrument = turn.d.instruments[bracket.symbol]
     for role in needs:
-        intent = stop_intent(role, bracket, turn.config.exits, instrument, spread)
+        intent = stop_intent(role, bracket, exits, instrument, spread)
         turn.reduce(intent, epoch=bracket.epoch)
 
 
@@ -338,7 +341,8 @@ def press(turn: Turn, bracket: Bracket) -> None:
         if order.intent.role is Role.EXIT
     ]
     since = turn.now - bracket.exit_tried_at
-    if since < exit_pace(exits, turn.config.exits, quiet_ms=turn.config.reconcile.quiet_ms):
+    config = turn.config.exits_of(bracket.symbol)
+    if since < exit_pace(exits, config, quiet_ms=turn.config.reconcile.quiet_ms):
         return
     if nothing_to_reduce(turn, bracket) and since < LOOK_WAIT_MAX:
         return

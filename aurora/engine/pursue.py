@@ -92,16 +92,19 @@ def commit(turn: Turn, signal: Signal, target: TargetPosition, at: Levels, paren
 
 def add_to_winners(turn: Turn) -> None:
     """Pyramiding: the stop moves first, and the add faces every gate like any entry."""
-    if not turn.config.exits.pyramid_adds or turn.d.trading.state is not TradingState.ACTIVE:
+    if turn.d.trading.state is not TradingState.ACTIVE:
         return
     busy = [parent.symbol for parent in turn.d.parents.values()]
     for bracket in tuple(turn.d.brackets.values()):
         symbol = bracket.symbol
+        exits = turn.config.exits_of(symbol)
+        if not exits.pyramid_adds:
+            continue
         recently = turn.now - turn.soft.reviewed_at.get(symbol, NEVER) < REVIEW_AGAIN
         if bracket.phase not in (Phase.GUARDED, Phase.FREE) or symbol in busy or recently:
             continue
         instrument = turn.d.instruments[symbol]
-        add = next_add(bracket, exact(turn.soft.market.of(symbol).mid), turn.config.exits, instrument)
+        add = next_add(bracket, exact(turn.soft.market.of(symbol).mid), exits, instrument)
         if add is None:
             continue
         turn.soft.reviewed_at[symbol] = turn.now

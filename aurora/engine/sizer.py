@@ -36,7 +36,7 @@ def sized(
     turn: Turn, signal: Signal, market: SymbolMarket, instrument: Instrument
 ) -> tuple[TargetPosition, Levels]:
     """The position the signal justifies now, with the levels it was sized for."""
-    exits = turn.config.exits
+    exits = turn.config.exits_of(signal.symbol)
     price = Price(exact(market.ask if signal.side is Side.BUY else market.bid))
     at = levels(signal.side, price, exits, instrument, turn.atr(signal.symbol))
     rest = resting(signal.side, at.stop, market.spread, exits, instrument)

@@ -15,7 +15,7 @@ REFUSED_MAX = 5
 
 def wanted(turn: Turn, bracket: Bracket) -> tuple[tuple[Price, Qty], ...]:
     """Price and quantity of every target still open; together they are the position."""
-    exits, instrument = turn.config.exits, turn.d.instruments[bracket.symbol]
+    exits, instrument = turn.config.exits_of(bracket.symbol), turn.d.instruments[bracket.symbol]
     if not exits.ladder:
         return () if bracket.take_profit is None else ((bracket.take_profit, bracket.qty),)
     ladder = rungs(exits.ladder)
@@ -60,5 +60,5 @@ def keep_targets(turn: Turn, bracket: Bracket) -> None:
     if refused >= REFUSED_MAX or turn.now - last < TARGETS_AGAIN:
         return
     for number, (price, qty) in enumerate(missing):
-        intent = target_intent(turn.config.exits, bracket, price, qty, number)
+        intent = target_intent(turn.config.exits_of(bracket.symbol), bracket, price, qty, number)
         turn.reduce(intent, epoch=bracket.epoch)

@@ -1,5 +1,6 @@
 """Trades on a seeded cadence, so that the machinery is seen at work; it knows nothing and says so."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aurora.config import ExitsConfig, StrategyConfig
@@ -24,7 +25,7 @@ class Exercise:
     """
 
     config: StrategyConfig
-    exits: ExitsConfig
+    exits_of: Callable[[str], ExitsConfig]  # By symbol.
 
     @property
     def name(self) -> str:
@@ -50,13 +51,14 @@ class Exercise:
         waited, wait = now - known[FLAT_SINCE], self.wait(symbol, trips)
         if waited < wait:
             return Silence(reason="WAITING", observed=waited / SECOND, limit=wait / SECOND)
+        exits = self.exits_of(symbol)
         return Signal(
             symbol=symbol,
             side=self.side(symbol, trips),
             p=self.config.exercise_p,
             n=1.0,
-            target=self.exits.tp_pct,
-            stop=self.exits.sl_pct,
+            target=exits.tp_pct,
+            stop=exits.sl_pct,
             strategy=self.name,
             declared=True,
             reason=f"exercise {trips + 1}: declared p, no opinion",

@@ -16,11 +16,11 @@ def strategy_of(config: AuroraConfig, fees: Mapping[str, FeeRates]) -> Strategy:
         case "skalp":
             return Skalp(
                 config=config.strategy,
-                exits=config.exits,
+                exits_of=config.exits_of,
                 slippage=config.sizing.slippage_bps / 1e4,
                 fees=fees,
             )
         case "exercise":
-            return Exercise(config=config.strategy, exits=config.exits)
+            return Exercise(config=config.strategy, exits_of=config.exits_of)
         case never:
             assert_never(never)

@@ -1,6 +1,6 @@
 """The honest scalper: queue and order-flow imbalance against the costs; mostly it stays silent."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import tanh
 
@@ -28,7 +28,7 @@ class Skalp:
     """
 
     config: StrategyConfig
-    exits: ExitsConfig
+    exits_of: Callable[[str], ExitsConfig]  # By symbol.
     slippage: float  # Fraction of the price per fill.
     fees: Mapping[str, FeeRates]
 
@@ -61,7 +61,8 @@ class Skalp:
         rates = self.fees.get(symbol)
         if rates is None:
             return Silence(reason="NO_FEES", observed=0.0, limit=0.0)
-        target, stop = self.exits.tp_pct, self.exits.sl_pct
+        exits = self.exits_of(symbol)
+        target, stop = exits.tp_pct, exits.sl_pct
         lean = self.config.skalp_beta_imbalance * market.imbalance + self.config.skalp_beta_flow * tanh(
             market.flow_imbalance
         )

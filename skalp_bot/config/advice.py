@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aurora.config import AuroraConfig
+from aurora.config import AuroraConfig, ExitsConfig
 from aurora.sizing.bracket import BracketCosts, BracketKelly, kelly_bracket
-from skalp_bot.config.knobs import shown
+from skalp_bot.config.knobs import COMMON, OWN, shown
 from skalp_bot.config.root import Config, Venue
 
 TAKER = 0.0005  # VIP 0 of USD-M futures; an account's own rate is known only to the exchange.
@@ -23,53 +23,67 @@ class Advice:
 def check_config(config: Config) -> tuple[Advice, ...]:
     """Every warning, the costliest first; none of them stops a run."""
     core = config.aurora
-    return (*costs(core), *protection(core), *risk(core), *pace(core), *market(config))
+    return (*exits_advice(core), *protection(core), *risk(core), *pace(core), *market(config))
 
 
-def bracket_odds(core: AuroraConfig) -> BracketKelly:
+def exits_in_use(core: AuroraConfig) -> Iterator[tuple[str, ExitsConfig]]:
+    """Each exits section that some symbol goes by, with the name its keys begin with."""
+    if any(symbol not in core.exits_by_symbol for symbol in core.symbols):
+        yield COMMON, core.exits
+    for symbol, exits in core.exits_by_symbol.items():
+        yield f"{OWN}.{symbol}", exits
+
+
+def exits_advice(core: AuroraConfig) -> Iterator[Advice]:
+    for place, exits in exits_in_use(core):
+        yield from costs(place, exits, core)
+        yield from liquidation(place, exits, core)
+
+
+def bracket_odds(exits: ExitsConfig, core: AuroraConfig) -> BracketKelly:
     """The configured bracket at coin-flip odds, with taker fees and slippage inside."""
     slip = core.sizing.slippage_bps / 1e4
     paid = BracketCosts(fee_in=TAKER, fee_tp=TAKER, fee_sl=TAKER, slip_in=slip, slip_sl=slip)
-    resting = core.exits.sl_pct + core.exits.net_offset_bps / 1e4
-    return kelly_bracket(0.5, core.exits.tp_pct, resting, paid, 1)
+    resting = exits.sl_pct + exits.net_offset_bps / 1e4
+    return kelly_bracket(0.5, exits.tp_pct, resting, paid, 1)
 
 
-def costs(core: AuroraConfig) -> Iterator[Advice]:
-    odds = bracket_odds(core)
+def costs(place: str, exits: ExitsConfig, core: AuroraConfig) -> Iterator[Advice]:
+    odds = bracket_odds(exits, core)
     round_trip = 2 * (TAKER + core.sizing.slippage_bps / 1e4)
-    target = core.exits.tp_pct
+    target = exits.tp_pct
     if odds.p_breakeven is None:
         yield Advice(
             code="TP_CANNOT_PAY_COSTS",
-            keys=("exits.tp_pct",),
+            keys=(f"{place}.tp_pct",),
             message=(
-                f"exits.tp_pct {shown(target)} is {bps(target)}, a round trip costs about {bps(round_trip)} "
-                f"(taker fees {bps(2 * TAKER)}, slippage {bps(round_trip - 2 * TAKER)}): every take-profit "
-                f"loses money, whatever the signal; set it above {round_trip:.4f}"
+                f"{place}.tp_pct {shown(target)} is {bps(target)}, a round trip costs about "
+                f"{bps(round_trip)} (taker fees {bps(2 * TAKER)}, slippage {bps(round_trip - 2 * TAKER)}): "
+                f"every take-profit loses money, whatever the signal; set it above {round_trip:.4f}"
             ),
         )
     elif odds.p_breakeven > 0.6:
         yield Advice(
             code="TP_HARDLY_PAYS",
-            keys=("exits.tp_pct", "exits.sl_pct"),
+            keys=(f"{place}.tp_pct", f"{place}.sl_pct"),
             message=(
-                f"exits.tp_pct {bps(target)} against exits.sl_pct {bps(core.exits.sl_pct)} breaks even after "
+                f"{place}.tp_pct {bps(target)} against {place}.sl_pct {bps(exits.sl_pct)} breaks even after "
                 f"costs at a probability of {odds.p_breakeven:.1%}; the signal's p must be above it"
             ),
         )
-    if core.exits.sl_pct <= round_trip:
+    if exits.sl_pct <= round_trip:
         yield Advice(
             code="SL_INSIDE_COSTS",
-            keys=("exits.sl_pct",),
+            keys=(f"{place}.sl_pct",),
             message=(
-                f"exits.sl_pct {bps(core.exits.sl_pct)} is not beyond the cost of a round trip "
+                f"{place}.sl_pct {bps(exits.sl_pct)} is not beyond the cost of a round trip "
                 f"({bps(round_trip)}): most of each stopped trade's loss is fees"
             ),
         )
     if core.governance.spread_bps_max / 1e4 > target:
         yield Advice(
             code="SPREAD_GATE_BEYOND_TP",
-            keys=("governance.spread_bps_max", "exits.tp_pct"),
+            keys=("governance.spread_bps_max", f"{place}.tp_pct"),
             message=(
                 f"governance.spread_bps_max {core.governance.spread_bps_max:g} lets entries pay a "
                 f"spread wider than the take-profit of {bps(target)}"
@@ -79,7 +93,7 @@ def costs(core: AuroraConfig) -> Iterator[Advice]:
 
 def protection(core: AuroraConfig) -> Iterator[Advice]:
     gates = core.governance
-    each = STOPS_EACH if core.exits.backstop else STOPS_EACH - 1
+    each = max(STOPS_EACH if exits.backstop else STOPS_EACH - 1 for _, exits in exits_in_use(core))
     protected = (gates.conditional_orders_max - gates.conditional_orders_reserve) // each
     if gates.max_concurrent_positions > protected:
         yield Advice(
@@ -92,15 +106,18 @@ def protection(core: AuroraConfig) -> Iterator[Advice]:
                 "CONDITIONAL_SLOTS will refuse the rest"
             ),
         )
-    liquidation = 1 / core.leverage - MAINTENANCE
-    widest = core.exits.backstop_pct if core.exits.backstop else core.exits.sl_pct
-    if widest >= liquidation:
+
+
+def liquidation(place: str, exits: ExitsConfig, core: AuroraConfig) -> Iterator[Advice]:
+    distance = 1 / core.leverage - MAINTENANCE
+    widest = exits.backstop_pct if exits.backstop else exits.sl_pct
+    if widest >= distance:
         yield Advice(
             code="LIQUIDATION_BEFORE_STOP",
-            keys=("leverage", "exits.backstop_pct"),
+            keys=("leverage", f"{place}.backstop_pct"),
             message=(
                 f"at leverage {core.leverage} a position on its own margin is liquidated near "
-                f"{bps(liquidation)}, before its widest stop at {bps(widest)}"
+                f"{bps(distance)}, before its widest stop at {bps(widest)}"
             ),
         )
 

@@ -1,6 +1,6 @@
 """The configuration as text: base.yaml with every knob, and each key with the layer that set it."""
 
-from skalp_bot.config.knobs import Knob, knobs, sections, shown
+from skalp_bot.config.knobs import COMMON, OWN, Knob, knobs, sections, shown
 from skalp_bot.config.load import Loaded
 
 HEAD = """\
@@ -38,20 +38,26 @@ def quoted(knob: Knob) -> str:
 
 
 def explained(loaded: Loaded) -> list[dict[str, str]]:
-    """One row a key: value, who set it, and what that overruled, weakest last."""
-    rows = []
-    for name, knob in knobs().items():
-        beaten = [
-            f"{shown(entry.value)} ({entry.origin})" for entry in reversed(loaded.overruled.get(name, ()))
-        ]
-        if name in loaded.entries:
-            beaten.append(f"{shown(knob.default)} (code)")
-        rows.append(
-            {
-                "key": name,
-                "value": shown(loaded.value(name)),
-                "set_by": loaded.origin(name),
-                "overrules": ", ".join(beaten),
-            }
-        )
+    """One row a key: value, who set it, and what that overruled, weakest last; then what symbols have own."""
+    own = [name for name in loaded.entries if name.startswith(f"{OWN}.")]
+    rows = [
+        explanation(loaded, name, f"{shown(knob.default)} (code)")
+        for name, knob in knobs().items()
+        if not (own and name == OWN)
+    ]
+    for name in own:
+        common = f"{COMMON}.{name.rpartition('.')[2]}"
+        rows.append(explanation(loaded, name, f"{shown(loaded.value(common))} ({common})"))
     return rows
+
+
+def explanation(loaded: Loaded, name: str, last: str) -> dict[str, str]:
+    beaten = [f"{shown(entry.value)} ({entry.origin})" for entry in reversed(loaded.overruled.get(name, ()))]
+    if name in loaded.entries:
+        beaten.append(last)
+    return {
+        "key": name,
+        "value": shown(loaded.value(name)),
+        "set_by": loaded.origin(name),
+        "overrules": ", ".join(beaten),
+    }

@@ -1,6 +1,7 @@
 """Every key a file may hold: its place in the model, its default, and what is allowed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
@@ -12,6 +13,7 @@ from aurora.config import AuroraConfig, Section
 from skalp_bot.config.root import Config
 
 CORE = "aurora"
+COMMON, OWN = "exits", "exits_by_symbol"  # A symbol's own keys stand below its name.
 NOUNS: dict[object, str] = {int: "whole number", float: "number", str: "text"}
 
 
@@ -43,6 +45,8 @@ class Knob:
             return " or ".join(str(member.value) for member in kind)
         if kind is bool:
             return "true or false"
+        if self.name == OWN:
+            return f"{COMMON} by symbol"
         noun = NOUNS.get(kind, "list of text")
         limits = [limit for rule in self.field.metadata for limit in limits_of(rule)]
         return f"{noun} {' and '.join(limits)}".strip()
@@ -69,6 +73,8 @@ def shown(value: object) -> str:
     """As it would be written in a file."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(map(str, value))}}}"
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(str, value))}]"
     if isinstance(value, Enum):
@@ -105,3 +111,18 @@ def sections() -> dict[str, str]:
         for name, field in fields
         if isinstance(field.default, Section) and name != CORE
     }
+
+
+def knob_of(key: str) -> Knob | None:
+    """The knob of that name, a symbol's own included; None where there is none."""
+    match key.split("."):
+        case [place, _, inner] if place == OWN:
+            common = knobs().get(f"{COMMON}.{inner}")
+            return None if common is None else replace(common, name=key, default=f"that of {common.name}")
+        case _:
+            return knobs().get(key)
+
+
+def holds_keys(key: str) -> bool:
+    """Whether keys stand below this one: a section, the own sections of symbols, one symbol's."""
+    return key in sections() or key == OWN or (key.startswith(f"{OWN}.") and key.count(".") == 1)

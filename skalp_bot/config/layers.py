@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from aurora.errors import ConfigError
-from skalp_bot.config.knobs import knobs, sections
+from skalp_bot.config.knobs import COMMON, OWN, holds_keys, knob_of, knobs, sections
 
 EXTENDS = "extends"
 EXTENDS_MAX = 8
@@ -117,7 +117,7 @@ def flatten(node: Any, prefix: str, path: Path, into: dict[str, Entry]) -> None:
         key = f"{prefix}{key_node.value}"
         where = f"{path}:{key_node.start_mark.line + 1}"
         if isinstance(value_node, yaml.MappingNode):
-            if key not in sections():
+            if not holds_keys(key):
                 raise unknown(key, where)
             flatten(value_node, f"{key}.", path, into)
             continue
@@ -126,7 +126,7 @@ def flatten(node: Any, prefix: str, path: Path, into: dict[str, Entry]) -> None:
         except (yaml.YAMLError, ValueError) as error:
             why = " ".join(str(error).split())
             raise ConfigError(f"{where}: {key} has a value that cannot be read: {why}") from None
-        if value is None and key in sections():
+        if value is None and holds_keys(key):
             continue  # A section with all its keys commented out.
         if key in into:
             raise ConfigError(f"{where}: {key} is set twice, first at {into[key].origin}: keep one")
@@ -142,10 +142,10 @@ def constructed(node: Any) -> Any:
 
 
 def check_key(key: str, entry: Entry) -> None:
-    if key in sections():
+    if holds_keys(key):
         where = f"{entry.origin}__KEY" if entry.origin.startswith(PREFIX) else "below it, indented"
         raise ConfigError(f"{entry.origin}: {key} = {entry.value!r}: a section; its keys go {where}")
-    if key not in knobs():
+    if knob_of(key) is None:
         raise unknown(key, entry.origin)
 
 
@@ -155,8 +155,12 @@ def unknown(key: str, origin: str) -> ConfigError:
             f"{origin}: {key}: secrets do not belong in configuration; remove the line (and the key at the "
             "exchange, if the file was ever shared) and set BINANCE_API_KEY_FILE and BINANCE_API_SECRET_FILE"
         )
-    last_words = {name.rpartition(".")[2]: name for name in reversed(list(knobs()))}
-    near = get_close_matches(key, [*knobs(), *sections()], n=1, cutoff=0.75)
+    known = [*knobs(), *sections()]
+    if key.startswith(f"{OWN}."):
+        symbols = ".".join(key.split(".")[:2])
+        known = [f"{symbols}.{name.partition('.')[2]}" for name in knobs() if name.startswith(f"{COMMON}.")]
+    last_words = {name.rpartition(".")[2]: name for name in reversed(known)}
+    near = get_close_matches(key, known, n=1, cutoff=0.75)
     if not near:
         words = get_close_matches(key.rpartition(".")[2], list(last_words), n=1, cutoff=0.7)
         near = [last_words[word] for word in words]
@@ -173,8 +177,7 @@ def env_layers(environ: Mapping[str, str]) -> list[Layer]:
     full: dict[str, Entry] = {}
     for name in sorted(environ):
         if name.startswith(PREFIX):
-            key = name.removeprefix(PREFIX).lower().replace("__", ".")
-            put(full, key, name, environ[name])
+            put(full, key_of(name.removeprefix(PREFIX)), name, environ[name])
         elif name in SHORT_NAMES:
             put(short, SHORT_NAMES[name], name, environ[name])
         elif name.startswith(OURS) and name not in NOT_KNOBS:
@@ -185,6 +188,14 @@ def env_layers(environ: Mapping[str, str]) -> list[Layer]:
     for key, entry in short.items():
         agree(key, entry, full.get(key))
     return [Layer(name="environment", entries=short), Layer(name="environment", entries=full)]
+
+
+def key_of(name: str) -> str:
+    """``EXITS__TP_PCT`` is exits.tp_pct; a symbol keeps its capitals."""
+    key = name.lower().replace("__", ".")
+    place, _, rest = key.partition(".")
+    symbol, _, inner = rest.partition(".")
+    return f"{place}.{symbol.upper()}.{inner}" if place == OWN and inner else key
 
 
 def put(into: dict[str, Entry], key: str, name: str, text: str) -> None:
@@ -208,7 +219,7 @@ def shown_env(entry: Entry) -> str:
 
 def spoken(key: str, text: str) -> Any:
     """A value written as plain text: lists by commas, numbers and true or false as in a file."""
-    knob = knobs().get(key)
+    knob = knob_of(key)
     if knob is not None and knob.is_list:
         return [part.strip() for part in text.strip("[] ").split(",") if part.strip()]
     if knob is not None and knob.field.annotation is str:
