@@ -242,6 +242,20 @@ class ReconcileConfig(Section):
     timeout_s: float = Field(5.0, ge=0.5, le=60, description="An answer later than this is asked for again.")
 
 
+class UpkeepConfig(Section):
+    """What a long day needs of the connection to the exchange."""
+
+    connection_life_s: float = Field(
+        84_600.0,
+        ge=2,
+        le=86_000,
+        description="A connection this old is relieved by a new one; the exchange cuts it after a day.",
+    )
+    reload_s: float = Field(
+        3_600.0, ge=1, le=86_400, description="Filters, limits and leverage brackets are read again so often."
+    )
+
+
 class AuroraConfig(Section):
     """All the core reads; a room receives its own section and no more."""
 
@@ -261,6 +275,7 @@ class AuroraConfig(Section):
     execution: ExecutionConfig = ExecutionConfig()
     governance: GovernanceConfig = GovernanceConfig()
     reconcile: ReconcileConfig = ReconcileConfig()
+    upkeep: UpkeepConfig = UpkeepConfig()
 
     @model_validator(mode="after")
     def own_exits_are_of_what_is_traded(self) -> "AuroraConfig":

@@ -131,6 +131,15 @@ class WireVenue:
         text = frame if isinstance(frame, str) else json.dumps(frame, separators=(",", ":"))
         await self.sockets[route][-1].send_str(text)
 
+    async def say_on_all(self, route: str, frame: dict[str, Any]) -> None:
+        """Speak on every socket that is open there, the newest first."""
+        text = json.dumps(frame, separators=(",", ":"))
+        for socket in reversed(self.open_at(route)):
+            await socket.send_str(text)
+
+    def open_at(self, route: str) -> list[web.WebSocketResponse]:
+        return [socket for socket in self.sockets.get(route, []) if not socket.closed]
+
     def abort(self, route: str) -> None:
         """Cut the line without a goodbye."""
         request = self.sockets[route][-1]._req

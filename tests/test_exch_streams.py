@@ -86,6 +86,84 @@ async def test_a_cut_line_is_told_and_dialled_again(route: str, stream: Stream) 
         await until(lambda: s.of(OrderUpdate) and s.of(BookTicker))
 
 
+ROUTES = [("public", Stream.MARKET), ("market", Stream.MARK), ("private", Stream.USER)]
+CALM: dict[str, Any] = {"market_silence_s": 1e9, "mark_silence_s": 1e9}
+AGING: dict[str, Any] = CALM | {"connection_life_s": 3.0, "prints": True}
+
+
+def mark(second: int) -> dict[str, Any]:
+    return {"e": "markPriceUpdate", "E": second, "s": "BTCUSDT", "p": "6.5", "i": "6", "r": "0.1", "T": 2}
+
+
+def printed(number: int) -> dict[str, Any]:
+    return {"e": "aggTrade", "E": 1, "a": number, "s": "BTCUSDT", "p": "6.5", "q": "2", "T": 2, "m": True}
+
+
+@pytest.mark.parametrize(("route", "stream"), ROUTES)
+@awaited
+async def test_an_old_connection_is_relieved_before_it_is_let_go(route: str, stream: Stream) -> None:
+    async with streaming(speed=2.0, **AGING) as s:
+        await all_up(s)
+        await until(lambda: len(s.venue.sockets[route]) == 2)
+        assert len(s.venue.open_at(route)) == 2
+        await until(lambda: s.venue.open_at(route) == s.venue.sockets[route][1:2])
+        await until(lambda: len(s.venue.sockets[route]) == 3)  # And the younger one, when it has grown old.
+        assert changes(s, stream) == [True]
+
+
+@awaited
+async def test_what_two_connections_tell_is_counted_once() -> None:
+    async with streaming(speed=2.0, **AGING) as s:
+        await all_up(s)
+        number = 0
+        while any(len(s.venue.sockets[route]) < 3 for route, _ in ROUTES):
+            number += 1
+            await s.venue.say_on_all("public", quote(number))
+            await s.venue.say_on_all("market", mark(number))
+            await s.venue.say_on_all("market", printed(number))
+            await s.venue.say_on_all("private", order_event(i=number))
+            await asyncio.sleep(0.01)
+        await until(lambda: len(s.of(OrderUpdate)) == number)
+        assert [tick.update_id for tick in s.of(BookTicker)] == list(range(1, number + 1))
+        assert [told.ts_event for told in s.of(MarkPrice)] == [n * 1_000_000 for n in range(1, number + 1)]
+        assert len(s.of(MarketTrade)) == number
+        assert [told.exchange_id for told in s.of(OrderUpdate)] == [str(n) for n in range(1, number + 1)]
+        assert all(event.up for event in s.of(StreamChanged))
+
+
+@awaited
+async def test_a_lagging_connection_moves_no_price_back() -> None:
+    async with streaming(speed=2.0, **AGING) as s:
+        await all_up(s)
+        await until(lambda: all(len(s.venue.open_at(route)) == 2 for route in ("public", "market")))
+        for route, told in (("public", quote), ("market", mark)):
+            behind, ahead = s.venue.open_at(route)
+            await ahead.send_str(json.dumps(told(8)))
+            await asyncio.sleep(0.05)
+            await behind.send_str(json.dumps(told(7)))
+        await asyncio.sleep(0.05)
+        assert [tick.update_id for tick in s.of(BookTicker)] == [8]
+        assert [told.ts_event for told in s.of(MarkPrice)] == [8_000_000]
+
+
+@pytest.mark.parametrize(("route", "stream"), ROUTES)
+@awaited
+async def test_a_relief_that_cannot_come_costs_nothing_until_the_line_is_cut(
+    route: str, stream: Stream
+) -> None:
+    async with streaming(speed=4.0, **AGING) as s:
+        await all_up(s)
+        s.venue.closed = True
+        await asyncio.sleep(1.5)  # Six seconds of its time: twice the life.
+        assert changes(s, stream) == [True]
+        s.venue.abort(route)
+        await until(lambda: changes(s, stream) == [True, False])
+        s.venue.closed = False
+        await until(lambda: changes(s, stream) == [True, False, True])
+        await until(lambda: len(s.venue.open_at(route)) == 1)
+        assert changes(s, stream) == [True, False, True]
+
+
 @awaited
 async def test_an_expired_listen_key_brings_a_new_one() -> None:
     async with streaming() as s:

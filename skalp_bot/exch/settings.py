@@ -56,6 +56,7 @@ class ExchangeSettings:
     warm_every_s: float = 15.0
     clock_sync_s: float = 300.0
     reload_s: float = 3600.0
+    connection_life_s: float = 84_600.0  # The venue ends every connection after a day; we choose the moment.
     resolver: AbstractResolver | None = None
     ssl_context: ssl.SSLContext | None = None
 

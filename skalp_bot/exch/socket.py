@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -14,13 +14,14 @@ from aurora.model.control import DecodeFailed, Stream, StreamChanged
 from aurora.model.events import Event
 from aurora.model.numbers import SECOND, Nanos
 from skalp_bot.exch.ccxt_binance import BinanceClient
-from skalp_bot.exch.fields import DecodeError, Row
+from skalp_bot.exch.echo import Echo
+from skalp_bot.exch.fields import DecodeError, Row, text, whole
 from skalp_bot.ports import Clock, Emit
 
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 5.0)
 STEADY_S = 30.0  # A connection that lived this long makes the next loss a first one.
 ACK_S = 10.0
-LIFE_S = 23.5 * 3600  # The venue ends every connection after a day; we choose the moment.
+OVERLAP_S = 2.0  # Two connections tell the same for so long, and echoes are listened for so long after.
 
 # A listen key opens the account's stream to whoever reads it: in an address, or in a frame.
 LISTEN_KEY = re.compile(r"""(listenKey["']?\s*[=:]\s*["']?)[^\s"'&]+""")
@@ -45,40 +46,68 @@ class Plan:
     read: Callable[[Row, Nanos], Event | None]
 
 
-class Socket:
-    """``last_at`` is the monotonic time of the last frame; ``up`` is what the engine was told last."""
+@dataclass(eq=False, slots=True)
+class Leg:
+    """One of a stream's two connections; ``tag`` makes its address its own, and no venue sees a fragment."""
 
-    def __init__(self, plan: Plan, *, client: BinanceClient, clock: Clock, emit: Emit) -> None:
+    tag: str
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    url: str = ""
+    serial: int = 0  # Of its subscription; the answer repeats it.
+    connected_at: int = 0
+    up_at: int = 0
+    failures: int = 0
+
+
+class Socket:
+    """A stream: one connection, and a second one while a young one relieves one that has grown old.
+
+    ``last_at`` is the monotonic time of the last frame; ``up`` is what the engine was told last; while
+    ``doubled`` everything may be heard twice.
+    """
+
+    def __init__(self, plan: Plan, *, client: BinanceClient, clock: Clock, emit: Emit, life_s: float) -> None:
         self.plan = plan
         self.up = False
-        self.url = ""
-        self.connected_at = 0
+        self.doubled = False
         self.last_at = 0
+        self.legs = (Leg("#a"), Leg("#b"))
         self._client = client
         self._clock = clock
         self._emit = emit
+        self._life_s = life_s
+        self._echo = Echo()
         self._serial = 0
-        self._failures = 0
+        self._doubled_at = 0
         self._spoiled_at = 0
         self._spoiled_untold = 0
+        self._want(self.legs[0])
 
-    async def keep(self) -> None:
-        """Dial for ever; every loss has a reason and a pause after it."""
+    async def keep(self, leg: Leg) -> None:
+        """Dial whenever wanted, for ever; every loss has a reason and a pause after it."""
         while True:
-            self.connected_at = 0
-            why = await self._session()
-            if self._age_s(self.connected_at) > STEADY_S:
-                self._failures = 0
-            pause = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
-            self._failures += 1
-            self._tell(up=False, why=why)
+            await leg.wanted.wait()
+            why = await self._session(leg)
+            if self._age_s(leg.connected_at) > STEADY_S:
+                leg.failures = 0
+            pause = BACKOFF_S[min(leg.failures, len(BACKOFF_S) - 1)]
+            leg.failures += 1
+            self._lost(leg, why)
             await self._clock.sleep(pause)
 
-    def connected(self) -> None:
+    @property
+    def connected_at(self) -> int:
+        """When the younger connection was made; 0 without one."""
+        return max(leg.connected_at for leg in self.legs)
+
+    def leg_at(self, url: str) -> Leg | None:
+        return next((leg for leg in self.legs if leg.url == url), None)
+
+    def connected(self, leg: Leg) -> None:
         """ccxt reached the address; a stream without subscriptions is up with that."""
-        self.connected_at = self.last_at = self._clock.monotonic()
+        leg.connected_at = self.last_at = self._clock.monotonic()
         if not self.plan.names:
-            self._tell(up=True, why="connected")
+            self._raised(leg, "connected")
 
     def hear(self, frame: str) -> None:
         """One text frame. Never raises: ccxt's loop would die of it without a word."""
@@ -88,7 +117,7 @@ class Socket:
             row = orjson.loads(frame)
             if "e" in row:
                 if not self.up:
-                    self._tell(up=True, why="first frame")
+                    self._raised(max(self.legs, key=lambda leg: leg.connected_at), "first frame")
                 event = self.plan.read(row, now)
                 if event is not None:
                     self._emit(event)
@@ -100,28 +129,53 @@ class Socket:
             self._spoiled(redacted(f"{type(error).__name__}: {error}: {frame[:160]}"), now)
 
     def drop(self, why: str) -> None:
-        self._client.drop(self.url, why)
+        """The stream cannot be trusted: let go of whatever carries it."""
+        for leg in self.legs:
+            self._client.drop(leg.url, why)
 
     def check_life(self) -> None:
-        """Drop a connection that was never acknowledged, or that the venue is about to end."""
-        if not self.connected_at:
-            return
-        age_s = self._age_s(self.connected_at)
-        if not self.up and age_s > ACK_S:
-            self.drop(f"subscription not acknowledged within {ACK_S:.0f} s")
-        elif age_s > LIFE_S:
-            self.drop("renewed before the venue's 24 h limit")
+        """Drop what was never acknowledged; relieve what the venue is about to end, and only then let go."""
+        for leg in self.legs:
+            if leg.connected_at and not leg.up_at and self._age_s(leg.connected_at) > ACK_S:
+                self._client.drop(leg.url, f"subscription not acknowledged within {ACK_S:.0f} s")
+        carrying = sorted((leg for leg in self.legs if leg.up_at), key=lambda leg: leg.up_at)
+        match carrying:
+            case [old] if self._age_s(old.connected_at) > self._life_s:
+                self._want(self._other(old))
+            case [old, young] if self._age_s(young.up_at) > OVERLAP_S:
+                old.wanted.clear()
+                self._client.drop(old.url, "relieved by a younger connection")
+            case _:
+                pass
+        if all(leg.wanted.is_set() for leg in self.legs):
+            self._doubled_at = self._clock.monotonic()
+        self.doubled = self._doubled_at > 0 and self._age_s(self._doubled_at) <= OVERLAP_S
+
+    def stale(self, row: Row, *, number: str) -> bool:
+        """Whether the other of two connections told this or something newer; the ``number`` only grows."""
+        if not self.doubled:
+            self._echo.forget()
+            return False
+        return self._echo.stale(text(row, "e"), text(row, "s"), whole(row, number))
+
+    def repeated(self, row: Row) -> bool:
+        """Whether the other of two connections told this, to the letter."""
+        if not self.doubled:
+            self._echo.forget()
+            return False
+        return self._echo.repeated(row)
 
     def silent_s(self) -> float:
         """Seconds since the last frame of a stream that is up; zero for one that is not."""
         return self._age_s(self.last_at) if self.up else 0.0
 
-    async def _session(self) -> str:
+    async def _session(self, leg: Leg) -> str:
         """Until the connection ends; the reason why it did."""
         try:
-            self.url = await self.plan.address()
+            leg.url = await self.plan.address() + leg.tag
             self._serial += 1
-            await self._client.watch(self.url, str(self.plan.stream), self._subscription(), self.plan.stream)
+            leg.serial = self._serial
+            await self._client.watch(leg.url, str(self.plan.stream), self._subscription(), self.plan.stream)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -139,10 +193,39 @@ class Socket:
         return {"method": "SUBSCRIBE", "params": list(self.plan.names), "id": self._serial}
 
     def _answered(self, row: Row) -> None:
-        if "id" in row and "result" in row and row.get("error") is None:
-            self._tell(up=True, why="subscribed")
+        good = "id" in row and "result" in row and row.get("error") is None
+        leg = next((leg for leg in self.legs if good and leg.serial == row["id"]), None)
+        if leg is not None:
+            self._raised(leg, "subscribed")
         else:
             self.drop(redacted(f"subscription refused: {str(row)[:160]}"))
+
+    def _want(self, leg: Leg) -> None:
+        leg.wanted.set()
+        if self._other(leg).wanted.is_set():
+            self.doubled, self._doubled_at = True, self._clock.monotonic()
+
+    def _other(self, leg: Leg) -> Leg:
+        first, second = self.legs
+        return second if leg is first else first
+
+    def _raised(self, leg: Leg, why: str) -> None:
+        leg.up_at = leg.up_at or self._clock.monotonic()
+        self._tell(up=True, why=why)
+
+    def _lost(self, leg: Leg, why: str) -> None:
+        """While the other connection carries on, nothing has happened; else this one is dialled again.
+
+        The first of a row of failures is told, the row itself is not.
+        """
+        leg.connected_at = leg.up_at = 0
+        other = self._other(leg)
+        if other.up_at and other.wanted.is_set():
+            leg.wanted.clear()
+            return
+        self._want(leg)
+        if not other.up_at:
+            self._tell(up=False, why=why, again=leg.failures == 1)
 
     def _spoiled(self, why: str, now: Nanos) -> None:
         """Each spoiled account frame is told; of market data one a second, so that a flood drowns nothing."""
@@ -154,10 +237,10 @@ class Socket:
         self._spoiled_at, self._spoiled_untold = now, 0
         self._emit(DecodeFailed(stream=self.plan.stream, why=why + counted, ts_recv=now))
 
-    def _tell(self, *, up: bool, why: str) -> None:
-        """Changes are told, and the first of a row of failures; the row itself is not."""
+    def _tell(self, *, up: bool, why: str, again: bool = False) -> None:
+        """Changes are told; what is so already only when asked to."""
         changed, self.up = up != self.up, up
-        if changed or (not up and self._failures == 1):
+        if changed or again:
             now = Nanos(self._clock.now())
             self._emit(StreamChanged(stream=self.plan.stream, up=up, why=why, ts_recv=now))
 

@@ -55,20 +55,22 @@ class Streams:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             for socket in self._sockets:
-                tasks.create_task(socket.keep(), name=f"stream-{socket.plan.stream}")
+                for leg in socket.legs:
+                    tasks.create_task(socket.keep(leg), name=f"stream-{socket.plan.stream}{leg.tag}")
             tasks.create_task(self._watch(), name="stream-watch")
             tasks.create_task(self._keep_listen_key(), name="listen-key")
 
     def on_text(self, url: str, frame: str) -> None:
         for socket in self._sockets:
-            if socket.url == url:
+            if socket.leg_at(url) is not None:
                 socket.hear(frame)
                 return
 
     def on_connected(self, url: str) -> None:
         for socket in self._sockets:
-            if socket.url == url:
-                socket.connected()
+            leg = socket.leg_at(url)
+            if leg is not None:
+                socket.connected(leg)
 
     def promise(self, key: OrderKey) -> None:
         """An order is about to be sent: its event may come before its answer.
@@ -103,12 +105,20 @@ class Streams:
                 stream
             ],
         )
-        return Socket(plan, client=self._client, clock=self._clock, emit=self._emit)
+        return Socket(
+            plan,
+            client=self._client,
+            clock=self._clock,
+            emit=self._emit,
+            life_s=self._settings.connection_life_s,
+        )
 
     def _read_book(self, row: Row, now: Nanos) -> Event | None:
         if row["e"] != "bookTicker":
             raise DecodeError(f"{row['e']} on the book stream")
         tick: BookTicker = book_ticker(row, now)
+        if self._market.doubled and tick.update_id <= self._book_ids.get(tick.symbol, 0):
+            return None
         self._book_ids[tick.symbol] = tick.update_id
         return tick
 
@@ -117,9 +127,9 @@ class Streams:
         match row["e"]:
             case "markPriceUpdate":
                 self._marked_at = self._clock.monotonic()
-                return mark_price(row, now)
+                return None if self._mark.stale(row, number="E") else mark_price(row, now)
             case "aggTrade" if self._settings.prints:
-                return market_trade(row, now)
+                return None if self._mark.stale(row, number="a") else market_trade(row, now)
             case other:
                 raise DecodeError(f"{other} on the mark price stream")
 
@@ -130,6 +140,8 @@ class Streams:
     def _read_user(self, row: Row, now: Nanos) -> Event | None:
         if row["e"] == "listenKeyExpired":
             self._user.drop("the listen key expired")
+            return None
+        if self._user.repeated(row):
             return None
         event = user_event(row, now)
         if isinstance(event, OrderUpdate):

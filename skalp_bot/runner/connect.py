@@ -22,5 +22,7 @@ def exchange_of(access: Access, config: AuroraConfig, *, emit: Emit, clock: Cloc
         instance=config.instance,
         prints=config.hears_prints,
         recv_window_ms=config.execution.recv_window_ms,
+        connection_life_s=config.upkeep.connection_life_s,
+        reload_s=config.upkeep.reload_s,
     )
     return BinanceExchange(settings, clock=clock, emit=emit)
