@@ -10,8 +10,6 @@ from aurora.model.numbers import CONTEXT, ZERO, Nanos
 from aurora.model.order import NEXT, Namespace, Order, OrderKey, OrderStatus, Side
 from aurora.model.position import Position
 
-FORGET_AT_ONCE = 64
-
 
 class Blotter:
     """Our orders by key, with an index for every question asked on a tick. Changed by ``apply`` alone."""
@@ -101,11 +99,10 @@ class Blotter:
             total = CONTEXT.add(total, self.worst_exposure(symbol, position.qty, mark))
         return total
 
-    def finished_older_than(self, at: Nanos) -> tuple[OrderKey, ...]:
-        """Finished orders last moved before ``at``, longest ago first, a bounded number at once."""
+    def finished_older_than(self, at: Nanos) -> tuple[Order, ...]:
+        """Finished orders last moved before ``at``, longest ago first."""
         old = [order for order in (self._orders[key] for key in self._finished) if order.updated_at < at]
-        old.sort(key=lambda order: (order.updated_at, order.key))
-        return tuple(order.key for order in old[:FORGET_AT_ONCE])
+        return tuple(sorted(old, key=lambda order: (order.updated_at, order.key)))
 
     def __len__(self) -> int:
         return len(self._orders)

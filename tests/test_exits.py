@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from aurora.config import AuroraConfig, ExitsConfig
+from aurora.engine.operate import FORGET_AT_ONCE, KEEP_FINISHED
 from aurora.execution.ladder import quantities, rungs
 from aurora.execution.pyramid import risk
 from aurora.execution.stops import break_even
 from aurora.model.bracket import Bracket, Phase
-from aurora.model.facts import BracketSet, RoundTripClosed
-from aurora.model.numbers import Price, Qty
+from aurora.model.facts import BracketSet, OrderForgotten, RoundTripClosed
+from aurora.model.numbers import SECOND, Price, Qty
 from aurora.model.order import Role, Side
 from aurora.risk.true_range import TrueRange
 from tests.desk import CONFIG, Desk
@@ -24,11 +25,11 @@ from tests.test_bracket import bracket as sample
 D = Decimal
 
 
-def desk_with(seed: int = 1, **exits: Any) -> Desk:
+def desk_with(seed: int = 1, *, hold_s: float = 600.0, **exits: Any) -> Desk:
     """The exits are the symbol's own; what is common to all symbols stays as it is and must not count."""
     plain = CONFIG.model_dump()
     plain["exits_by_symbol"] = {"BTCUSDT": plain["exits"] | exits}
-    plain["strategy"]["seed"] = seed
+    plain["strategy"] |= {"seed": seed, "exercise_hold_s": hold_s}
     return Desk(AuroraConfig.model_validate(plain)).open()
 
 
@@ -76,6 +77,21 @@ def test_a_trailing_stop_follows_and_never_loosens(side: Side) -> None:
     go(desk, "0.003", 0.3)
     assert desk.venue.position.flat
     assert reason(desk) == "STOP_LOSS"
+
+
+def test_a_position_held_for_long_does_not_gather_the_stops_it_has_replaced() -> None:
+    desk = entered(Side.BUY, trail_pct=0.002, tp_pct=0.5, hold_s=86_400.0)
+    for step in range(1, 260):
+        go(desk, f"{D(step) * D('0.0006')}", 0.0)
+        desk.beat(50)
+    blotter = desk.engine.state.durable.blotter
+    forgotten = desk.facts(OrderForgotten)
+    assert held(desk).epoch == 1
+    assert len(forgotten) > FORGET_AT_ONCE
+    stops = [order for order in blotter.orders() if order.intent.role is Role.STOP]
+    assert min(order.updated_at for order in stops) >= desk.now - KEEP_FINISHED - 2 * SECOND
+    fills = [order for order in blotter.orders() if order.filled]
+    assert [order.intent.role for order in fills] == [Role.ENTRY]  # What made the position is remembered.
 
 
 @pytest.mark.parametrize("side", Side)

@@ -1,5 +1,6 @@
 """What is not the market: start-up, operators' verbs, streams coming and going, and the passing of time."""
 
+from itertools import islice
 from typing import assert_never
 
 from aurora.engine import account
@@ -22,6 +23,7 @@ NEVER_DUE = 1 << 62
 OUTCOME_DUE = 10 * SECOND  # The outbox answers long before; without it the order is unknown.
 TRADES_DUE = SECOND
 KEEP_FINISHED = 600 * SECOND
+FORGET_AT_ONCE = 64
 
 
 def started(turn: Turn, event: Started) -> None:
@@ -158,11 +160,16 @@ def chase_trades(turn: Turn) -> None:
 
 
 def forget(turn: Turn) -> None:
-    """Finished orders of positions that are over leave the books; the journal keeps them."""
-    for key in turn.d.blotter.finished_older_than(Nanos(turn.now - KEEP_FINISHED)):
-        order = turn.d.blotter.get(key)
-        if order is None:
-            continue
-        bracket = turn.d.brackets.get(order.intent.symbol)
-        if bracket is None or bracket.epoch != order.position_epoch:
-            turn.conclude(OrderForgotten(key=order.key))
+    """Finished orders nobody asks for again leave the books, some at once; the journal keeps them."""
+    finished = turn.d.blotter.finished_older_than(Nanos(turn.now - KEEP_FINISHED))
+    for order in islice((order for order in finished if spent(turn, order)), FORGET_AT_ONCE):
+        turn.conclude(OrderForgotten(key=order.key))
+
+
+def spent(turn: Turn, order: Order) -> bool:
+    """Its position is over; or it left a living one without a trace, as each stop a trail has replaced."""
+    bracket = turn.d.brackets.get(order.intent.symbol)
+    if bracket is None or bracket.epoch != order.position_epoch:
+        return True
+    unused = order.status in (OrderStatus.CANCELED, OrderStatus.EXPIRED) and not order.filled
+    return unused and order.intent.parent_id not in turn.d.parents
