@@ -32,7 +32,7 @@ from skalp_bot.exch.wire import Answer, Reply, Request
 from skalp_bot.ports import Clock, Emit, VenueError
 
 SKEWED = (-1021, -5028)
-POSTED_MAX = 200_000  # Ids of a process that are remembered as posted; far more than it sends.
+POSTED_MAX = 10_000  # Ids remembered as posted; many times what the outbox can hold back.
 FEES_RETRY_S = 60.0
 
 

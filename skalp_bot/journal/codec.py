@@ -140,9 +140,14 @@ def located(kind: type, plan: Iterable[tuple[str, Write]], value: object) -> Jou
 def write_tuple(arguments: tuple[Hint, ...]) -> Write:
     if len(arguments) == 2 and arguments[1] is Ellipsis:
         item = writer_of(arguments[0])
-        return writes(tuple, lambda value: [item(held) for held in value])
+        return writes(tuple, lambda value: [in_brief(item(held)) for held in value])
     items = tuple(writer_of(argument) for argument in arguments if argument != ())
     return writes(tuple, lambda value: [item(held) for item, held in zip(items, value, strict=True)])
+
+
+def in_brief(written: Json) -> Json:
+    """A record as its text at once: thousands of them as Python objects would cost ten times the memory."""
+    return orjson.Fragment(orjson.dumps(written).decode()) if isinstance(written, dict) else written
 
 
 def write_union(arguments: tuple[Hint, ...]) -> Write:
