@@ -157,17 +157,18 @@ def test_an_amendment_below_what_has_filled_or_through_the_book_of_a_maker_cance
     assert (maker.status, maker.filled) == (OrderStatus.CANCELED, D(0))
 
 
-def test_an_amendment_that_crosses_trades_and_loses_self_trade_prevention() -> None:
-    bench = Bench.opened()
+@pytest.mark.parametrize(("drops", "mode"), [(False, Stp.EXPIRE_MAKER), (True, Stp.NONE)])
+def test_an_amendment_that_crosses_trades_and_keeps_self_trade_prevention(drops: bool, mode: Stp) -> None:
+    bench = Bench.opened(amend_drops_stp=drops)
     alice = bench.account()
     order = bench.limit(alice, Side.BUY, "99", "1")
     ref = OrderRef(symbol=BTC, order_id=order.order_id)
     bench.venue.amend(
         alice, Amend(ref=ref, side=Side.BUY, qty=D(1), price=price("100.1"), modify_id=77), bench.now_ms
     )
-    assert (order.status, order.stp) == (OrderStatus.FILLED, Stp.NONE)
+    assert (order.status, order.stp) == (OrderStatus.FILLED, mode)
     changed = [e["o"] for e in bench.user(alice) if e["e"] == "ORDER_TRADE_UPDATE"][1]
-    assert (changed["x"], changed["X"], changed["M"]) == ("AMENDMENT", "NEW", 77)
+    assert (changed["x"], changed["X"], changed["M"]) == ("AMENDMENT", "NEW", "77")
 
 
 @pytest.mark.parametrize(("cancels", "ending"), [(False, "EXPIRED"), (True, "CANCELED")])

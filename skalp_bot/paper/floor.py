@@ -40,6 +40,7 @@ class VenueSettings:
     new_order_fills: bool = True  # POST order names avgPrice and cumQuote
     bracket_object: bool = False  # leverageBracket of one symbol is an object, as documented, and no array
     test_conditional: bool = False  # order/test accepts the types that order refuses with -4120
+    amend_drops_stp: bool = False  # recorded amendments keep their self-trade prevention
     algo_orders_max: int = 200
     amends_max: int = 10_000
     listen_key_ms: int = 3_600_000

@@ -6,7 +6,7 @@ from dataclasses import replace
 from skalp_bot.paper.auth import check_time
 from skalp_bot.paper.desk import Call
 from skalp_bot.paper.errors import VenueError
-from skalp_bot.paper.orders import CONDITIONAL_TYPES, Order, Query, Stp
+from skalp_bot.paper.orders import CONDITIONAL_TYPES, Amend, Order, Query, Stp
 from skalp_bot.paper.params import Params, from_json
 from skalp_bot.paper.readers import (
     AMEND_MANDATORY,
@@ -57,8 +57,14 @@ def change(call: Call) -> object:
     request = amend(call.params)
     call.desk.spec(request.ref.symbol)
     engine_clock(call)
+    return changed(call, request)
+
+
+def changed(call: Call, request: Amend) -> object:
+    """Amend; the name the caller gave to the change comes back with the order."""
     order = call.venue.amend(call.account, request, call.now_ms)
-    return order_row(order, call.desk.spec_of(order))
+    named = {} if request.modify_id is None else {"modifyId": request.modify_id}
+    return {**order_row(order, call.desk.spec_of(order)), **named}
 
 
 def cancel(call: Call) -> object:
@@ -170,8 +176,7 @@ def change_batch(call: Call) -> object:
     def one(params: Params) -> object:
         request = amend(params)
         call.desk.spec(request.ref.symbol)
-        order = call.venue.amend(call.account, request, call.now_ms)
-        return order_row(order, call.desk.spec_of(order))
+        return changed(call, request)
 
     engine_clock(call)
     return each(one, batch_items(call))

@@ -221,6 +221,8 @@ def amend(floor: Floor, account: Account, request: Amend, now_ms: int) -> Order:
     market = floor.market(request.ref.symbol)
     needs_id(request.ref)
     order = find(account, request.ref)
+    if order is not None and order.type is not OrderType.LIMIT:
+        raise VenueError(-5025)
     if order is None or not order.open:
         raise VenueError(-2013)
     price, qty = amended(floor, market, order, request)
@@ -239,7 +241,8 @@ def amend(floor: Floor, account: Account, request: Amend, now_ms: int) -> Order:
     recheck_margin(floor, account, market, order, replace(order, price=price, qty=qty))
     requeue(floor, market, order, price, qty, now_ms)
     order.modify_id = request.modify_id
-    order.stp = Stp.NONE
+    if floor.settings.amend_drops_stp:
+        order.stp = Stp.NONE
     order.price_match = request.price_match or PriceMatch.NONE
     order_update(floor, order, Execution.AMENDMENT, now_ms)
     sweep(floor, market, order, order.price, now_ms)
@@ -249,8 +252,6 @@ def amend(floor: Floor, account: Account, request: Amend, now_ms: int) -> Order:
 
 def amended(floor: Floor, market: Market, order: Order, request: Amend) -> tuple[Decimal, Decimal]:
     """Check what an amendment asks for; returns its price and quantity."""
-    if order.type is not OrderType.LIMIT:
-        raise VenueError(-5025)
     if market.spec.status != "TRADING":
         raise VenueError(-5024)
     if request.side is not order.side:
@@ -273,8 +274,8 @@ def amended(floor: Floor, market: Market, order: Order, request: Amend) -> tuple
         account = floor.accounts[order.account_id]
         room = room_to_reduce(account, order.symbol, order.side, order.position_side)
         qty = min(qty, order.filled + room)
-    else:
-        check_notional(market, qty, price, -5029)
+    if not request.reduce_only:
+        check_notional(market, request.qty, price, -5029)
     return price, qty
 
 

@@ -51,7 +51,7 @@ def order_update(floor: Floor, order: Order, execution: Execution, now_ms: int, 
         "i": order.order_id,
     }
     if execution is Execution.AMENDMENT and order.modify_id is not None:
-        row["M"] = order.modify_id
+        row["M"] = str(order.modify_id)
     row |= {
         "l": plain(fill.qty),
         "z": plain(order.filled),
