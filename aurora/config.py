@@ -12,6 +12,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+DISTANCE_MIN = 1e-6  # A level at the price itself has no odds.
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -101,6 +102,10 @@ class ExitsConfig(Section):
         0.0, ge=0, le=100, description="Take-profit in average true ranges instead; 0: off."
     )
     sl_atr: float = Field(0.0, ge=0, le=100, description="Stop in average true ranges instead; 0: off.")
+    tp_price: float = Field(
+        0.0, ge=0, description="Take-profit at this price, whatever the distances say; 0: off."
+    )
+    sl_price: float = Field(0.0, ge=0, description="Stop at this price, whatever the distances say; 0: off.")
     trail_pct: float = Field(
         0.0, ge=0, lt=0.5, description="Distance the stop trails the best price at; 0: off."
     )
@@ -132,7 +137,25 @@ class ExitsConfig(Section):
             raise ValueError(
                 f"backstop_pct {self.backstop_pct} must lie beyond sl_pct {self.sl_pct} plus net_offset_bps"
             )
+        if self.tp_price and self.ladder:
+            raise ValueError(f"tp_price {self.tp_price} and ladder both say where profit is taken: keep one")
         return self
+
+    def distances(self, price: float, atr: float | None) -> tuple[float, float]:
+        """How far from ``price`` target and stop are, as fractions of it, however each is said; for odds.
+
+        ``atr``: average true range in price units, once known. Never zero.
+        """
+        ranges = atr / price if atr else 0.0
+        target = ranges * self.tp_atr or self.tp_pct
+        stop = ranges * self.sl_atr or self.sl_pct
+        if self.tp_price:
+            target = abs(self.tp_price / price - 1)
+        if self.sl_price:
+            stop = abs(self.sl_price / price - 1)
+        if stop >= self.backstop_pct:
+            stop = self.backstop_pct / 2
+        return max(target, DISTANCE_MIN), max(stop, DISTANCE_MIN)
 
     @property
     def manages(self) -> bool:
@@ -282,6 +305,9 @@ class AuroraConfig(Section):
         for symbol in self.exits_by_symbol:
             if symbol not in self.symbols:
                 raise ValueError(f"exits_by_symbol.{symbol}: not among symbols {', '.join(self.symbols)}")
+        for name in ("sl_price", "tp_price"):
+            if getattr(self.exits, name) and len(self.symbols) > 1:
+                raise ValueError(f"{name} is a price of one symbol: it belongs into exits_by_symbol")
         return self
 
     def exits_of(self, symbol: str) -> ExitsConfig:

@@ -6,7 +6,7 @@ from enum import Enum
 from math import isfinite
 from typing import TypeVar
 
-from aurora.config import GovernanceConfig
+from aurora.config import ExitsConfig, GovernanceConfig
 from aurora.errors import AuroraError
 from aurora.model.control import TradingState
 from aurora.model.gate import Approved, Check, Denied, GateDecision, GateReason
@@ -56,6 +56,7 @@ class Briefing:
         Callable[[str, float], "TailAfter"] | None
     )  # Shortfall of the book after a signed change of notional.
     conditional_open: int | None  # Slots held or about to be needed, by anybody on the account.
+    exits: ExitsConfig | None  # Of this symbol.
     foreign_activity: int | None  # Orders and positions on the symbol that are not ours.
     instrument: Instrument | None
     closed_at: Nanos | None  # Last round trip on the symbol; NEVER for none.
@@ -293,6 +294,29 @@ def conditional_slots(intent: OrderIntent, briefing: Briefing, _: Nanos) -> tupl
     return float(need("conditional_open", briefing.conditional_open) + more), ""
 
 
+def exit_levels(intent: OrderIntent, briefing: Briefing, _: Nanos) -> tuple[float, str]:
+    """Basis points by which a fixed price lies on the wrong side of where we would enter; below 0: none does.
+
+    A stop belongs between the widest permitted loss and the book, a target beyond the book.
+    """
+    exits, sign = briefing.exits, intent.side.sign
+    if exits is None:
+        raise MissingInputError("exits is missing")
+    if intent.symbol in occupied_by(briefing):
+        return -1e4, "held: its levels stand"
+    bid, ask = positive("bid", briefing.bid), positive("ask", briefing.ask)
+    near, far = (bid, ask) if sign > 0 else (ask, bid)
+    stop, target, widest = exits.sl_price, exits.tp_price, far * (1 - sign * exits.backstop_pct)
+    wrong = [(-1.0, "")]
+    if stop:
+        wrong.append(((stop / near - 1) * sign, f"sl_price {stop:.10g}, book {near:.10g}"))
+        wrong.append(((widest - stop) / near * sign, f"sl_price {stop:.10g}, widest loss at {widest:.10g}"))
+    if target:
+        wrong.append(((1 - target / far) * sign, f"tp_price {target:.10g}, book {far:.10g}"))
+    worst, note = max(wrong)
+    return worst * 1e4, note
+
+
 def foreign_activity(_: OrderIntent, briefing: Briefing, __: Nanos) -> tuple[float, str]:
     return need("foreign_activity", briefing.foreign_activity), ""
 
@@ -359,6 +383,7 @@ GATES: tuple[Gate, ...] = (
     Gate(GateReason.DAILY_DRAWDOWN, Passes.BELOW, lambda c: c.daily_drawdown_max, daily_drawdown),
     Gate(GateReason.CVAR, Passes.AT_MOST, lambda c: c.cvar_max, cvar),
     Gate(GateReason.CONDITIONAL_SLOTS, Passes.AT_MOST, slots_usable, conditional_slots),
+    Gate(GateReason.EXIT_LEVELS, Passes.BELOW, none_allowed, exit_levels),
     Gate(GateReason.FOREIGN_ACTIVITY, Passes.AT_MOST, none_allowed, foreign_activity),
     Gate(GateReason.INSTRUMENT, Passes.AT_MOST, none_allowed, instrument),
     Gate(GateReason.COOLDOWN, Passes.AT_LEAST, lambda c: c.cooldown_s, cooldown),

@@ -170,6 +170,15 @@ def test_reconciliation_is_brisk_on_paper_and_calm_elsewhere(write: Write) -> No
         ("a: [", ("profile.yaml is not YAML",)),
         ("use_futures: false", ("profile.yaml:1: use_futures = false", "set use_futures: true")),
         ("exits: {backstop_pct: 0.003}", ("exits.backstop_pct = 0.003", "must lie beyond sl_pct 0.005")),
+        ("exits: {sl_price: -1}", ("exits.sl_price = -1: must be number >= 0",)),
+        (
+            "symbols: [BTCUSDT, ETHUSDT]\nexits: {sl_price: 50000}",
+            ("profile.yaml:2: exits.sl_price = 50000: ", "price of one symbol", "exits_by_symbol"),
+        ),
+        (
+            "exits: {tp_price: 50000, ladder: ['0.1:1']}",
+            ("exits.tp_price = 50000", "exits.ladder = [0.1:1]", "keep one"),
+        ),
         ("venue: live\nstrategy: {name: exercise}", ("strategy.name = exercise", "refused on venue live")),
         ("runner: {sends_max: 3, exit_sends_reserved: 3}", ("runner.sends_max = 3", "must be below")),
         ("api_key: abc", ("profile.yaml:1: api_key: secrets do not belong", "BINANCE_API_KEY_FILE")),

@@ -90,6 +90,10 @@ def test_each_symbols_own_exits_are_judged_and_unused_ones_are_not() -> None:
     assert codes(some) == ["TP_CANNOT_PAY_COSTS"]
 
 
+def test_how_far_a_fixed_price_is_nobody_knows_before_the_entry() -> None:
+    assert codes(config(exits={"tp_pct": 0.001, "tp_price": 61_000.0})) == []
+
+
 @pytest.mark.parametrize("name", ["configs/aurora/testnet.yaml", "configs/aurora/production.yaml"])
 def test_shipped_configurations_for_the_exchange_draw_no_warning(name: str) -> None:
     assert codes(load_config(ROOT / name, environ={}).config) == []

@@ -8,16 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from aurora.config import AuroraConfig, ExitsConfig
+from aurora.config import AuroraConfig, ExitsConfig, StrategyConfig
 from aurora.engine.operate import FORGET_AT_ONCE, KEEP_FINISHED
 from aurora.execution.ladder import quantities, rungs
+from aurora.execution.levels import levels
 from aurora.execution.pyramid import risk
 from aurora.execution.stops import break_even
 from aurora.model.bracket import Bracket, Phase
-from aurora.model.facts import BracketSet, OrderForgotten, RoundTripClosed
+from aurora.model.facts import BracketSet, IntentDenied, OrderForgotten, RoundTripClosed, SignalSeen
+from aurora.model.gate import GateReason
 from aurora.model.numbers import SECOND, Price, Qty
 from aurora.model.order import Role, Side
 from aurora.risk.true_range import TrueRange
+from aurora.signals.exercise import Exercise
 from tests.desk import CONFIG, Desk
 from tests.kit import instrument
 from tests.test_bracket import bracket as sample
@@ -34,13 +37,17 @@ def desk_with(seed: int = 1, *, hold_s: float = 600.0, **exits: Any) -> Desk:
 
 
 def entered(side: Side, **exits: Any) -> Desk:
-    """A guarded position on the wanted side; the seed decides who begins."""
-    for seed in range(20):
-        desk = desk_with(seed, **exits)
-        if desk.enter() is side:
-            desk.run(1.2)
-            return desk
-    raise AssertionError("no seed begins on that side")
+    """A guarded position on the wanted side."""
+    desk = desk_with(seed_of(side), **exits)
+    assert desk.enter() is side
+    desk.run(1.2)
+    return desk
+
+
+def seed_of(side: Side) -> int:
+    """The seed decides who begins."""
+    beginners = (Exercise(config=StrategyConfig(seed=seed), exits_of=CONFIG.exits_of) for seed in range(20))
+    return next(strategy.config.seed for strategy in beginners if strategy.side("BTCUSDT", 0) is side)
 
 
 def held(desk: Desk) -> Bracket:
@@ -183,6 +190,75 @@ def test_in_local_mode_only_the_backstop_rests(side: Side) -> None:
     assert held(desk).phase is Phase.GUARDED
     go(desk, "-0.003", 0.3)
     assert desk.venue.position.flat
+
+
+FIXED = {
+    Side.BUY: {"sl_price": 59_800.0, "tp_price": 60_300.0},
+    Side.SELL: {"sl_price": 60_200.0, "tp_price": 59_700.0},
+}
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_position_ends_at_its_fixed_stop_and_at_its_fixed_target(side: Side) -> None:
+    for name, why in (("sl_price", "STOP_LOSS"), ("tp_price", "TAKE_PROFIT")):
+        desk = entered(side, **FIXED[side])
+        level = D(str(FIXED[side][name]))
+        beyond = side.sign * (1 if name == "tp_price" else -1)
+        desk.price(str(level - 10 * beyond))
+        desk.run(0.3)
+        assert not desk.venue.position.flat
+        desk.price(str(level + beyond))
+        desk.run(0.3)
+        assert desk.venue.position.flat
+        assert reason(desk) == why
+
+
+@pytest.mark.parametrize("side", Side)
+def test_the_size_is_reckoned_to_where_the_stop_at_a_fixed_price_rests(side: Side) -> None:
+    desk = entered(side, **FIXED[side])
+    seen = next(fact for fact in desk.facts(SignalSeen) if isinstance(fact, SignalSeen))
+    assert seen.target is not None
+    stop = next(intent for intent in desk.venue.resting.values() if intent.role is Role.STOP)
+    assert seen.target.stop == stop.trigger
+    level = D(str(FIXED[side]["sl_price"]))
+    assert level * D("0.0005") <= (level - stop.trigger) * side.sign <= level * D("0.0005") + D("0.1")
+    assert seen.signal.stop == pytest.approx(200 / 60_000, rel=1e-3)
+    assert seen.signal.target == pytest.approx(300 / 60_000, rel=1e-3)
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("name", ["sl_price", "tp_price"])
+def test_where_a_fixed_price_lies_on_the_wrong_side_nothing_is_entered(side: Side, name: str) -> None:
+    desk = desk_with(seed_of(side), **{"tp_pct": 0.01, name: FIXED[side.opposite][name]})
+    desk.run(5.0)
+    denied = [fact.denied for fact in desk.facts(IntentDenied) if isinstance(fact, IntentDenied)]
+    assert desk.venue.position.flat
+    assert not desk.venue.posts
+    assert denied[-1].reason is GateReason.EXIT_LEVELS
+    distance = 200 if name == "sl_price" else 300
+    assert denied[-1].observed == pytest.approx(distance / 60_000 * 1e4, rel=1e-2)
+    assert denied[-1].limit == 0
+
+
+@given(
+    side=st.sampled_from(Side),
+    entry=st.decimals("50000", "70000", places=1),
+    price=st.floats(50_000, 70_000),
+    atr=st.none() | st.floats(1, 500),
+)
+def test_every_stop_is_behind_the_entry_and_inside_the_widest_loss(
+    side: Side, entry: Decimal, price: float, atr: float | None
+) -> None:
+    """Wherever a fixed price lies; and the odds are given for the levels that are set."""
+    exits = ExitsConfig(sl_price=price, tp_price=price, sl_atr=2, tp_atr=3, backstop_pct=0.05)
+    at = levels(side, Price(entry), exits, instrument(), atr)
+    assert (entry - at.stop) * side.sign > -D("0.1")
+    assert (at.stop - at.backstop) * side.sign > 0
+    assert (at.take_profit - entry) * side.sign >= 0
+    target, stop = exits.distances(float(entry), atr)
+    if abs(price - float(entry)) > 1:
+        taken, left = (at.take_profit, target) if (price - float(entry)) * side.sign > 0 else (at.stop, stop)
+        assert abs(float(abs(taken - entry)) - left * float(entry)) <= 0.11
 
 
 @given(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora import governance
-from aurora.config import GovernanceConfig
+from aurora.config import ExitsConfig, GovernanceConfig
 from aurora.governance import GATES, Briefing, Gate, Passes, TailAfter, look, reduction, review
 from aurora.model.control import TradingState
 from aurora.model.gate import Approved, Denied, GateDecision, GateReason
@@ -61,6 +61,7 @@ CALM = Briefing(
     book_at=START,
     tail=lambda _symbol, change: tail_of(abs(change) / 100.0),
     conditional_open=0,
+    exits=ExitsConfig(backstop_pct=0.02),
     foreign_activity=0,
     instrument=instrument(),
     closed_at=NEVER,
@@ -88,6 +89,10 @@ def test_a_calm_market_lets_us_in_and_says_why() -> None:
     assert all(check.passed for check in decision.checks)
 
 
+def fixed(**prices: float) -> dict[str, Any]:
+    return {"exits": ExitsConfig.model_validate({"backstop_pct": 0.02, **prices})}
+
+
 # Reason, the briefing that still passes, the one that does not, what is observed then, the limit shown.
 EDGES: list[tuple[GateReason, dict[str, Any], dict[str, Any], float, float]] = [
     (R.TRADING_STATE, {}, {"state": TradingState.REDUCING}, 1.0, 0.0),
@@ -113,6 +118,10 @@ EDGES: list[tuple[GateReason, dict[str, Any], dict[str, Any], float, float]] = [
         0.02,
     ),
     (R.CONDITIONAL_SLOTS, {"conditional_open": 14}, {"conditional_open": 15}, 17.0, 16.0),
+    (R.EXIT_LEVELS, fixed(sl_price=49_989.0), fixed(sl_price=49_990.0), 0.0, 0.0),
+    (R.EXIT_LEVELS, fixed(sl_price=49_000.5), fixed(sl_price=48_990.0), 2.0004, 0.0),
+    (R.EXIT_LEVELS, fixed(tp_price=50_001.0), fixed(tp_price=50_000.0), 0.0, 0.0),
+    (R.EXIT_LEVELS, fixed(sl_price=49_900.0, tp_price=50_100.0), fixed(tp_price=49_995.0), 1.0, 0.0),
     (R.FOREIGN_ACTIVITY, {"foreign_activity": 0}, {"foreign_activity": 1}, 1.0, 0.0),
     (R.INSTRUMENT, {}, {"instrument": replace(instrument(), trading=False)}, 1.0, 0.0),
     (R.COOLDOWN, {"closed_at": ago(30)}, {"closed_at": ago(29.5)}, 29.5, 30.0),
@@ -131,6 +140,28 @@ def test_a_gate_passes_up_to_its_limit_and_no_further(
     assert denied.observed == pytest.approx(observed)
     assert denied.limit == pytest.approx(limit)
     assert [check.reason for check in denied.checks if not check.passed] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("prices", "passes"),
+    [
+        ({"sl_price": 50_001.0}, True),
+        ({"sl_price": 50_000.0}, False),
+        ({"sl_price": 50_989.0}, True),
+        ({"sl_price": 50_990.0}, False),
+        ({"tp_price": 49_989.0}, True),
+        ({"tp_price": 49_990.0}, False),
+    ],
+)
+def test_the_fixed_levels_of_a_short_are_the_mirror_image(prices: dict[str, float], *, passes: bool) -> None:
+    decision = judged(altered(**fixed(**prices)), intent(Side.SELL))
+    assert isinstance(decision, Approved) is passes
+    check = next(check for check in decision.checks if check.reason is R.EXIT_LEVELS)
+    assert f"{prices.popitem()[1]:g}" in check.note
+
+
+def test_what_is_held_may_be_added_to_wherever_its_fixed_levels_are() -> None:
+    assert isinstance(judged(altered(**fixed(sl_price=50_100.0), occupied=(BTC,))), Approved)
 
 
 def test_every_gate_is_in_the_table_of_edges() -> None:
@@ -360,6 +391,7 @@ briefings = st.builds(
     latency_ms=number,
     book_at=moment,
     conditional_open=count,
+    exits=st.none() | st.sampled_from((ExitsConfig(), ExitsConfig(sl_price=0.1, tp_price=1e9))),
     foreign_activity=count,
     instrument=st.none() | st.just(instrument()),
     closed_at=moment,

@@ -41,6 +41,7 @@ def brief(turn: Turn, symbol: str) -> Briefing:
         book_at=market.ts_recv if market.seen else None,
         tail=lambda name, change: tail_after(turn, name, change),
         conditional_open=conditional_open(turn),
+        exits=turn.config.exits_of(symbol),
         foreign_activity=turn.soft.look(symbol).foreign,
         instrument=turn.d.instruments.get(symbol),
         closed_at=turn.d.round_trips.get(symbol, NEVER),

@@ -27,12 +27,16 @@ def levels(
     """Stops round towards being hit earlier, the target away from the entry.
 
     ``atr``: average true range in price units, used where the configuration says so and it is known.
+    A fixed price on the wrong side of the entry is a distance again: no position goes without a stop.
     """
     tick, sign = instrument.tick_size, side.sign
-    stop = entry - sign * distance(entry, exits.sl_pct, exits.sl_atr, atr)
-    target = entry + sign * distance(entry, exits.tp_pct, exits.tp_atr, atr)
+    stop, target = exact(exits.sl_price), exact(exits.tp_price)
+    if not stop or (entry - stop) * sign <= 0:
+        stop = entry - sign * distance(entry, exits.sl_pct, exits.sl_atr, atr)
+    if not target or (target - entry) * sign <= 0:
+        target = entry + sign * distance(entry, exits.tp_pct, exits.tp_atr, atr)
     backstop = entry - sign * entry * exact(exits.backstop_pct)
-    # A stop measured in ranges stays inside the backstop whatever the market does.
+    # A stop that is no share of the entry stays inside the backstop whatever the market does.
     if (stop - backstop) * sign <= 0:
         stop = (entry + backstop) / 2
     rounded = ceil_to if side is Side.BUY else floor_to

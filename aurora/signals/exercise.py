@@ -51,14 +51,14 @@ class Exercise:
         waited, wait = now - known[FLAT_SINCE], self.wait(symbol, trips)
         if waited < wait:
             return Silence(reason="WAITING", observed=waited / SECOND, limit=wait / SECOND)
-        exits = self.exits_of(symbol)
+        target, stop = self.exits_of(symbol).distances(market.mid, market.range.value)
         return Signal(
             symbol=symbol,
             side=self.side(symbol, trips),
             p=self.config.exercise_p,
             n=1.0,
-            target=exits.tp_pct,
-            stop=exits.sl_pct,
+            target=target,
+            stop=stop,
             strategy=self.name,
             declared=True,
             reason=f"exercise {trips + 1}: declared p, no opinion",

@@ -61,8 +61,7 @@ class Skalp:
         rates = self.fees.get(symbol)
         if rates is None:
             return Silence(reason="NO_FEES", observed=0.0, limit=0.0)
-        exits = self.exits_of(symbol)
-        target, stop = exits.tp_pct, exits.sl_pct
+        target, stop = self.exits_of(symbol).distances(market.mid, market.range.value)
         lean = self.config.skalp_beta_imbalance * market.imbalance + self.config.skalp_beta_flow * tanh(
             market.flow_imbalance
         )

@@ -49,6 +49,9 @@ def bracket_odds(exits: ExitsConfig, core: AuroraConfig) -> BracketKelly:
 
 
 def costs(place: str, exits: ExitsConfig, core: AuroraConfig) -> Iterator[Advice]:
+    """Of distances; how far a fixed price is, only the entry will show."""
+    if exits.tp_price or exits.sl_price:
+        return
     odds = bracket_odds(exits, core)
     round_trip = 2 * (TAKER + core.sizing.slippage_bps / 1e4)
     target = exits.tp_pct
