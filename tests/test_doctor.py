@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from skalp_bot.cli.app import main
+from skalp_bot.config import load_config
 from skalp_bot.exch.checkup import may_trade, restricted
-from skalp_bot.exch.findings import Verdict, failed
+from skalp_bot.exch.findings import Finding, Verdict, failed
+from skalp_bot.runner.doctor import needs_of
 from tests.e2e.paper_process import Venue, running
+from tests.exch_kit import awaited, scene
 
 PROFILE = Path(__file__).parent.parent / "profiles" / "paper.yaml"
 Capture = pytest.CaptureFixture[str]
@@ -105,6 +108,12 @@ def test_orders_of_others_and_hedge_mode_are_pointed_out(
         code, found = ask(venue, profile, capsys)
         assert (code, found["position mode"]["verdict"]) == (0, "warn")
         assert "switches to one-way" in found["position mode"]["advice"]
+        bought = {"symbol": "BTCUSDT", "type": "MARKET", "quantity": "0.010", "positionSide": "LONG"}
+        venue.call("POST", "/fapi/v1/order", side="BUY", **bought)
+        code, found = ask(venue, profile, capsys)
+        venue.call("POST", "/fapi/v1/order", side="SELL", **bought)
+        assert (code, found["positions"]["observed"]) == (3, "BTCUSDT in hedge mode")
+        assert "close them" in found["positions"]["advice"]
     finally:
         venue.call("POST", "/fapi/v1/positionSide/dual", dualSidePosition="false")
     far = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
@@ -132,6 +141,54 @@ def test_what_the_venue_refuses_is_exit_3_with_the_fix(
     assert (code, found[check]["verdict"]) == (3, "fail")
     assert advice in found[check]["advice"]
     assert "streams" not in found
+
+
+@awaited
+async def test_a_clock_that_makes_the_latency_gate_refuse_fails_and_a_smaller_error_is_told() -> None:
+    async def clock(ahead_ms: int) -> Finding:
+        async with scene() as s:
+            usual = s.venue.usual["GET time"]
+            s.venue.usual["GET time"] = lambda params: {"serverTime": usual(params)["serverTime"] + ahead_ms}
+            needs = needs_of(load_config(PROFILE, environ={}).config)
+            return next(one for one in await s.exchange.checkup(needs).run() if one.check == "clock")
+
+    for ahead_ms, verdict in ((0, Verdict.OK), (900, Verdict.WARN), (-900, Verdict.WARN)):
+        assert (await clock(ahead_ms)).verdict is verdict
+    for ahead_ms in (30_000, -30_000):
+        found = await clock(ahead_ms)
+        assert (found.verdict, found.limit) == (Verdict.FAIL, "1500 ms")
+        assert "timedatectl" in found.advice
+        assert "LATENCY" in found.advice
+
+
+def test_stop_slots_taken_by_others_fail_with_the_gate_that_will_refuse(
+    venue: Venue, profile: Path, capsys: Capture
+) -> None:
+    profile.write_text(profile.read_text().replace("{max", "{conditional_orders_max: 22, max"))
+    stop = {"algoType": "CONDITIONAL", "symbol": "BTCUSDT", "side": "SELL", "type": "STOP_MARKET"}
+    names = ("slot-1", "slot-2", "slot-3")
+    for name in names:
+        terms = {"triggerPrice": "50000", "quantity": "0.010", "clientAlgoId": name}
+        venue.call("POST", "/fapi/v1/algoOrder", **stop, **terms)
+    try:
+        code, found = ask(venue, profile, capsys)
+        assert (code, found["stop slots"]["verdict"]) == (3, "fail")
+        assert found["stop slots"]["observed"] == "0 free for new stops (3 of 22 used, 20 in reserve)"
+        assert "CONDITIONAL_SLOTS" in found["stop slots"]["advice"]
+    finally:
+        for name in names:
+            venue.call("DELETE", "/fapi/v1/algoOrder", clientAlgoId=name)
+
+
+def test_a_wallet_too_small_is_told_what_it_takes_and_is_no_fault_of_the_venue(
+    profile: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    with running(tmp_path, "--set", "deposit=3") as poor:
+        code, found = ask(poor, profile, capsys, "--conformance")
+    assert (code, found["filters BTCUSDT"]["verdict"]) == (3, "warn")
+    assert "it takes more than 100.00 USDT" in found["filters BTCUSDT"]["advice"]
+    assert found["order placed"]["observed"].startswith("-2019")
+    assert "margin of the least order, 0.00" in found["order placed"]["advice"]
 
 
 def test_a_symbol_nobody_lists_is_named(venue: Venue, profile: Path, capsys: Capture) -> None:

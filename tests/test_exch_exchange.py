@@ -28,6 +28,7 @@ from aurora.model.events import (
     TradesListed,
 )
 from aurora.model.numbers import Nanos
+from skalp_bot.clock import SystemClock
 from tests.exch_kit import MARKET_BUY, STOP_SELL, Canned, awaited, error, scene, submit, until
 
 TRADE = {
@@ -245,6 +246,18 @@ async def test_income_is_read_to_the_last_page_without_what_fills_already_told()
         assert len(listed.flows) == 600
         assert [flow.ts_event for flow in listed.flows] == sorted(flow.ts_event for flow in listed.flows)
         assert {flow.label for flow in listed.flows} == {"FUNDING_FEE", "TRANSFER"}
+
+
+@awaited
+async def test_income_is_asked_for_in_a_window_that_exists_although_our_clock_is_ahead() -> None:
+    async with scene() as s:
+        usual = s.venue.usual["GET time"]
+        s.venue.usual["GET time"] = lambda params: {"serverTime": usual(params)["serverTime"] - 45_000}
+        s.venue.usual["GET income"] = lambda _: []
+        await s.exchange.clock_sync()
+        await s.exchange.execute(RequestIncome(since=Nanos(SystemClock().now()), why="test"))
+        asked = s.venue.last("GET income").params
+        assert int(asked["startTime"]) <= int(asked["endTime"])
 
 
 @awaited

@@ -92,5 +92,5 @@ def shown(diagnosis: "Diagnosis", about: dict[str, Any], *, as_json: bool) -> No
 def line(finding: "Finding") -> str:
     """What was seen, and below it what to do where it is not well."""
     wanted = f"  (wanted: {finding.limit})" if finding.limit and finding.advice else ""
-    told = f"{finding.verdict.value:<6}{finding.check:<22}{finding.observed}{wanted}"
-    return f"{told}\n{'':<28}-> {finding.advice}" if finding.advice else told
+    told = f"{finding.verdict.value:<6}{finding.check:<30}{finding.observed}{wanted}"
+    return f"{told}\n{'':<36}-> {finding.advice}" if finding.advice else told

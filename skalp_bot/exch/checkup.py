@@ -3,22 +3,23 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from statistics import median
+from typing import Any
 
 from aurora.model.commands import Lane
 from aurora.model.numbers import MILLISECOND, NO_QUOTE, as_float
 from skalp_bot.exch import listings
-from skalp_bot.exch.fields import DecodeError, Row, flag, mapping, text, whole
+from skalp_bot.exch.fields import DecodeError, Row, flag, mapping, number, rows, text, whole
 from skalp_bot.exch.findings import Finding, fail, failed, ok, warn
 from skalp_bot.exch.questions import BALANCES, OPEN_ALGO, OPEN_ORDERS, POSITIONS
 from skalp_bot.exch.rest import PING, Rest
 from skalp_bot.exch.settings import ExchangeSettings, Venue
 from skalp_bot.exch.startup import SYNCHRONISE, Startup
-from skalp_bot.exch.venue_clock import SKEW_S_MAX, VenueClock
+from skalp_bot.exch.venue_clock import VenueClock
 from skalp_bot.exch.wire import Reply, Request
 from skalp_bot.ports import Clock, VenueError
 
 PINGS = 10
-SKEW_S_WORTH_TELLING = 1.0
+SKEW_MS_WORTH_TELLING = 500.0
 FEES_ASKED_MAX = 5  # At twenty weight units each.
 SLOTS_PER_POSITION = 2
 ACCOUNT = Request(method="GET", path="accountConfig", weight=5)
@@ -56,6 +57,7 @@ class Checkup:
         self._clock = clock
         self._venue_clock = venue_clock
         self._needs = needs
+        self._hedge = False
         self._held: tuple[str, ...] = ()
         self._wallet = NO_QUOTE
 
@@ -72,8 +74,8 @@ class Checkup:
             return found
         for name, look in (
             ("permissions", self._permissions),
-            ("positions", self._positions),
             ("position mode", self._mode),
+            ("positions", self._positions),
             ("filters", self._filters),
             ("margin", self._margin),
             ("orders", self._orders),
@@ -96,9 +98,11 @@ class Checkup:
     def _skew(self) -> list[Finding]:
         skew_s = self._venue_clock.skew_s
         observed = f"{abs(skew_s) * 1e3:.0f} ms {'behind' if skew_s > 0 else 'ahead of'} the venue"
-        limit = f"{SKEW_S_MAX:.0f} s"
-        if abs(skew_s) > SKEW_S_WORTH_TELLING:
-            return [warn("clock", observed, f"it is allowed for, but it drifts: {SYNCHRONISE}", limit)]
+        limit = f"{self._needs.latency_ms_max:g} ms"
+        if abs(skew_s) * 1e3 > self._needs.latency_ms_max:
+            return [fail("clock", observed, f"{SYNCHRONISE}; the gate LATENCY refuses entries", limit)]
+        if abs(skew_s) * 1e3 > SKEW_MS_WORTH_TELLING:
+            return [warn("clock", observed, f"quotes look that much older or younger: {SYNCHRONISE}", limit)]
         return [ok("clock", observed, limit)]
 
     async def _latency(self) -> list[Finding]:
@@ -143,7 +147,10 @@ class Checkup:
         return found
 
     async def _positions(self) -> list[Finding]:
-        views = listings.position_views(await self._startup.ask(for_all(POSITIONS, 5)))
+        listed = await self._startup.ask(for_all(POSITIONS, 5))
+        if self._hedge:
+            return hedged(listed)
+        views = listings.position_views(listed)
         self._held = tuple(view.symbol for view in views)
         shown = ", ".join(f"{view.symbol} {view.qty:f}" for view in views)
         strange = [symbol for symbol in self._held if symbol not in self._settings.symbols]
@@ -153,12 +160,10 @@ class Checkup:
         return [ok("positions", shown or "flat")]
 
     async def _mode(self) -> list[Finding]:
-        hedge = flag(mapping(await self._startup.ask(MODE), "positionSide/dual"), "dualSidePosition")
-        if not hedge:
+        self._hedge = flag(mapping(await self._startup.ask(MODE), "positionSide/dual"), "dualSidePosition")
+        if not self._hedge:
             return [ok("position mode", "one-way")]
-        if self._held:
-            return [fail("position mode", "hedge", "close the positions; the start then switches", "one-way")]
-        return [warn("position mode", "hedge", "the next start switches to one-way, the account is flat")]
+        return [warn("position mode", "hedge", "the next start switches to one-way when the account is flat")]
 
     async def _filters(self) -> list[Finding]:
         found: list[Finding] = []
@@ -170,13 +175,17 @@ class Checkup:
                     fail(check, f"{rules}; not trading", "take the symbol out of symbols", "TRADING")
                 )
             elif self._share_max() < as_float(each.notional_min):
-                advice = (
-                    "the wallet is too small: a position may be {:.2f} at most by sizing.leverage_use_max"
-                )
-                found.append(warn(check, rules, advice.format(self._share_max())))
+                found.append(warn(check, rules, self._too_small(as_float(each.notional_min))))
             else:
                 found.append(ok(check, rules))
         return found
+
+    def _too_small(self, notional_min: float) -> str:
+        wallet = notional_min / self._needs.notional_share_max
+        return (
+            f"the wallet allows a position of {self._share_max():.2f} at most (sizing.leverage_use_max): "
+            f"it takes more than {wallet:.2f} {self._settings.quote_asset} to trade this symbol"
+        )
 
     def _share_max(self) -> float:
         """The largest notional of one position that sizing allows with this wallet."""
@@ -215,7 +224,7 @@ class Checkup:
     async def _slots(self) -> list[Finding]:
         resting = listings.algo_views(await self._startup.ask(for_all(OPEN_ALGO, 40)))
         most, reserve = self._needs.slots_max, self._needs.slots_reserve
-        free = most - reserve - len(resting)
+        free = max(most - reserve - len(resting), 0)
         observed = f"{free} free for new stops ({len(resting)} of {most} used, {reserve} in reserve)"
         if free < SLOTS_PER_POSITION:
             advice = "cancel conditional orders nobody needs: the gate CONDITIONAL_SLOTS refuses entries"
@@ -228,6 +237,16 @@ class Checkup:
             rates = await self._startup.fees(symbol)
             found.append(ok(f"fees {symbol}", f"maker {rates.maker:f}, taker {rates.taker:f} of notional"))
         return found
+
+
+def hedged(listed: Any) -> list[Finding]:
+    """A hedge-mode account is switched when it is flat; before, its positions are not ours to read."""
+    held = [text(row, "symbol") for row in rows(listed, "positionRisk") if number(row, "positionAmt")]
+    symbols = tuple(dict.fromkeys(held))  # Either side may be held.
+    if not symbols:
+        return [ok("positions", "flat")]
+    advice = "close them at the venue: the mode can be switched on a flat account only"
+    return [fail("positions", f"{', '.join(symbols)} in hedge mode", advice, "flat")]
 
 
 def may_trade(account: Row) -> Finding:

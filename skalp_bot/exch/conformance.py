@@ -52,6 +52,7 @@ NEWS_S = 5.0
 LATEST_S = 6.0  # After the longest life of a signature no order can appear any more.
 POLL_S = 0.02
 NOT_THERE, TRIGGERS_AT_ONCE, CLOSING_EXISTS, NOTHING_TO_REDUCE = -2011, -2021, -4130, -2022
+NO_MARGIN = -2019
 REPORT = "the venue does not do what is relied on: do not trade there before this is explained"
 
 
@@ -263,6 +264,10 @@ class Conformance:
                 "this venue takes such a stop only beside a position: watch `stop_listed` on the first trade"
             )
             self._found.append(warn(step, said(event), why))
+        elif isinstance(event, OrderRefused) and event.code == NO_MARGIN:
+            least = f"{self._ground.qty.normalize():f} {self._ground.symbol} at {intent.price}"
+            why = f"free or transfer the margin of the least order, {least}, then ask again"
+            self._found.append(fail(step, said(event), why, "accepted"))
         else:
             self._found.append(fail(step, said(event), REPORT, "accepted"))
         return None

@@ -123,10 +123,11 @@ class Questions:
         raise AskError(f"more than {PAGES_MAX} pages of {PAGE} trades")
 
     async def _income_pages(self, since: Nanos) -> AsyncIterator[tuple[CashFlow, ...]]:
-        oldest = self._venue_clock.now() - INCOME_DAYS * 86400 * SECOND
+        until = self._venue_clock.now()
+        begin = min(max(since, until - INCOME_DAYS * 86400 * SECOND), until)  # Our clock may be ahead.
         window = {
-            "startTime": str(max(since, oldest) // MILLISECOND),
-            "endTime": str(self._venue_clock.now() // MILLISECOND),
+            "startTime": str(begin // MILLISECOND),
+            "endTime": str(until // MILLISECOND),
             "limit": str(PAGE),
         }
         for number in range(1, PAGES_MAX + 1):
