@@ -314,3 +314,16 @@ def test_orders_that_ended_long_ago_are_forgotten_and_free_their_ids() -> None:
     assert list(alice.by_client) == [(BTC, "kept")]
     bench.wait(90 * 86_400_000)
     assert not alice.orders
+
+
+def test_of_orders_that_ended_the_newest_are_kept() -> None:
+    bench = Bench.opened(orders_max=3)
+    alice = bench.account()
+    resting = bench.limit(alice, Side.BUY, "98", "1", client_order_id="resting")
+    for number in range(6):
+        bench.limit(alice, Side.BUY, "99", "1", client_order_id=f"o{number}")
+        bench.venue.cancel(alice, OrderRef(symbol=BTC, client_order_id=f"o{number}"), bench.now_ms)
+    bench.wait(600_001)
+    assert [order.client_order_id for order in alice.orders.values()] == ["resting", "o3", "o4", "o5"]
+    assert set(alice.by_client) == {(BTC, name) for name in ("resting", "o3", "o4", "o5")}
+    assert resting.open

@@ -7,7 +7,7 @@ from decimal import Decimal
 from skalp_bot.paper.money import CONTEXT, ENTRY, ZERO, cents
 from skalp_bot.paper.orders import AlgoOrder, Amendment, Order, PositionSide, Side
 
-HISTORY_MAX = 200_000  # rows of trades and of income kept per account
+HISTORY_MAX = 50_000  # rows of trades and of income kept per account
 PositionKey = tuple[str, PositionSide]
 SumKey = tuple[PositionSide, Side, bool]  # and whether reduce-only
 

@@ -120,8 +120,8 @@ class Exchange:
             owner = self.desk.venue.account_by_listen_key(key)
             if key == ended or (ended is None and owner is not None and owner.id == push.account_id):
                 self.hub.publish_user(key, push.event, body)
-        if isinstance(ended, str):
-            keys.pop(ended, None)
+            if owner is None:  # It expired just now, or its owner deleted it.
+                del keys[key]
 
     def save(self, *, through: bool) -> None:
         self.dirty = not through

@@ -49,6 +49,7 @@ class VenueSettings:
     liquidation: bool = True
     unfilled_kept_ms: int = 3 * 86_400_000  # a cancelled or expired order without a fill is forgotten then
     orders_kept_ms: int = 90 * 86_400_000
+    orders_max: int = 50_000  # that ended, and as many conditional ones, of each account; the oldest go
 
 
 @dataclass(slots=True, kw_only=True)

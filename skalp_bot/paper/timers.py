@@ -14,7 +14,7 @@ from skalp_bot.paper.orders import AlgoStatus, Expiry, OrderStatus, WorkingType
 from skalp_bot.paper.trading import cancel_all, enforce_reduce_only
 from skalp_bot.paper.user_events import Why, account_update, listen_key_expired
 
-FORGET_EVERY_MS = 3_600_000
+FORGET_EVERY_MS = 600_000
 
 
 def run(floor: Floor, now_ms: int) -> None:
@@ -57,15 +57,18 @@ def settle(floor: Floor, now_ms: int) -> None:
 
 
 def forget(floor: Floor, account: Account, now_ms: int) -> None:
-    """Drop orders no query may find any more: memory follows what is kept, not what ever was."""
+    """Drop orders no query may find any more, and the oldest over the limit: memory follows what is kept."""
     unfilled_ms, kept_ms = floor.settings.unfilled_kept_ms, floor.settings.orders_kept_ms
-    for order in [o for o in account.orders.values() if not o.open]:
-        if now_ms - order.updated_ms > (kept_ms if order.filled else unfilled_ms):
+    ended = [o for o in account.orders.values() if not o.open]
+    for left, order in zip(range(len(ended), 0, -1), ended, strict=True):
+        old = now_ms - order.updated_ms > (kept_ms if order.filled else unfilled_ms)
+        if old or left > floor.settings.orders_max:
             del account.orders[order.order_id]
             if account.by_client.get((order.symbol, order.client_order_id)) == order.order_id:
                 del account.by_client[order.symbol, order.client_order_id]
-    for algo in [a for a in account.algos.values() if a.algo_id not in account.open_algos]:
-        if now_ms - algo.updated_ms > kept_ms:
+    over = [a for a in account.algos.values() if a.algo_id not in account.open_algos]
+    for left, algo in zip(range(len(over), 0, -1), over, strict=True):
+        if now_ms - algo.updated_ms > kept_ms or left > floor.settings.orders_max:
             del account.algos[algo.algo_id]
             if account.algo_by_client.get(algo.client_algo_id) == algo.algo_id:
                 del account.algo_by_client[algo.client_algo_id]
