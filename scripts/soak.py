@@ -30,20 +30,22 @@ PRICES = {
 PROFILE = """
 extends: {root}/profiles/paper.yaml
 symbols: [{symbols}]
-governance: {{max_concurrent_positions: {count}}}
+governance: {{max_concurrent_positions: {count}, daily_drawdown_max: 0.9}}  # Fees must not end the trading.
 """
 RSS_MIB_MAX, SLOPE_MIB_MAX = 200.0, 0.2
 SETTLED_S, WARM_S, JUDGED_MINUTES = 20.0, 300.0, 15.0
 TICKS_MIN = 0.98
+TRADING_MIN = 0.5  # The journal of the last third of the time over that of the first.
 SAMPLE_S, READY_S, END_S = 2.0, 60.0, 60.0
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The daemon at one moment, seconds after it was ready."""
+    """The daemon at one moment, seconds after it was ready; and the memory of its exchange."""
 
     at: float
     rss_mib: float
+    exchange_mib: float
     descriptors: int
     journal_mib: float
     state_mib: float
@@ -83,7 +85,7 @@ def soaked(folder: Path, seconds: float, rate: int) -> tuple[list[Sample], dict[
     try:
         daemon = started(folder, seconds)
         try:
-            samples = watched(daemon, folder, seconds)
+            samples = watched(daemon, exchange, folder, seconds)
             code = daemon.wait(END_S)
         finally:
             ended(daemon)
@@ -141,29 +143,31 @@ def ended(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def watched(daemon: subprocess.Popen[bytes], folder: Path, seconds: float) -> list[Sample]:
+def watched(
+    daemon: subprocess.Popen[bytes], exchange: subprocess.Popen[bytes], folder: Path, seconds: float
+) -> list[Sample]:
     """A sample every two seconds until shortly before the daemon ends by itself."""
     begun, samples, minute = time.monotonic(), [], 0
     while (passed := time.monotonic() - begun) < seconds - SAMPLE_S and daemon.poll() is None:
-        samples.append(seen(daemon.pid, folder / "state", passed))
+        samples.append(seen(daemon.pid, exchange.pid, folder / "state", passed))
         if passed >= 60 * (minute + 1):
             minute += 1
             last = samples[-1]
             print(
                 f"minute {minute:3d}: {last.rss_mib:7.1f} MiB, {last.descriptors} descriptors, "
-                f"journal {last.journal_mib:.2f} MiB",
+                f"journal {last.journal_mib:.2f} MiB; exchange {last.exchange_mib:.1f} MiB",
                 flush=True,
             )
         time.sleep(SAMPLE_S)
     return samples
 
 
-def seen(pid: int, state: Path, at: float) -> Sample:
-    rss = next(
-        int(line.split()[1])
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-        if line.startswith("VmRSS:")
-    )
+def resident_mib(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+def seen(pid: int, exchange: int, state: Path, at: float) -> Sample:
     sizes = {}
     for path in state.rglob("*"):
         try:
@@ -172,7 +176,8 @@ def seen(pid: int, state: Path, at: float) -> Sample:
             continue
     return Sample(
         at=at,
-        rss_mib=rss / 1024,
+        rss_mib=resident_mib(pid),
+        exchange_mib=resident_mib(exchange),
         descriptors=len(os.listdir(f"/proc/{pid}/fd")),
         journal_mib=sum(size for name, size in sizes.items() if name.startswith("journal.sqlite")),
         state_mib=sum(sizes.values()),
@@ -190,6 +195,7 @@ def measured(samples: list[Sample], report: dict[str, Any], code: int) -> dict[s
     if len(late) < 4:
         late = settled[len(settled) // 2 :]
     third = max(1, len(settled) // 3)
+    first, last = grown(settled[:third]), grown(settled[-third:])
     ticks = report.get("ticks", 0) + report.get("ticks_conflated", 0)
     return {
         "exit_code": code,
@@ -201,6 +207,9 @@ def measured(samples: list[Sample], report: dict[str, Any], code: int) -> dict[s
         "descriptors_end": int(statistics.median(each.descriptors for each in settled[-third:])),
         "descriptors_max": max(each.descriptors for each in settled),
         "journal_mib_hour": round(3600 * slope([(each.at, each.journal_mib) for each in settled]), 1),
+        "trading_kept_up": round(last / first, 2) if first else 0.0,
+        "exchange_end_mib": round(samples[-1].exchange_mib, 1),
+        "exchange_slope_mib_min": round(60 * slope([(each.at, each.exchange_mib) for each in late]), 3),
         "state_dir_mib_hour": round(3600 * slope([(each.at, each.state_mib) for each in settled]), 1),
         "ticks_s": round(ticks / max(report.get("duration_s", 0.0), 1.0), 1),
         "ticks_conflated": report.get("ticks_conflated", 0),
@@ -209,6 +218,11 @@ def measured(samples: list[Sample], report: dict[str, Any], code: int) -> dict[s
         "drift_open": report.get("drift", {}).get("open", -1),
         "errors": report.get("errors", ["no report"])[:5],
     }
+
+
+def grown(samples: list[Sample]) -> float:
+    """What the journal grew by, in MiB."""
+    return samples[-1].journal_mib - samples[0].journal_mib
 
 
 def slope(points: list[tuple[float, float]]) -> float:
@@ -232,6 +246,9 @@ def budgets(told: dict[str, Any], *, judged: bool) -> list[str]:
         f"residual {told['residual']}": told["residual"] == "0",
         f"drift open {told['drift_open']}": told["drift_open"] == 0,
         "no fills": told["fills"] > 0,
+        f"trading did not keep up: {told['trading_kept_up']} of its first third in the last": (
+            told["trading_kept_up"] >= TRADING_MIN or not judged
+        ),
     }
     return [what for what, holds in promises.items() if not holds]
 
