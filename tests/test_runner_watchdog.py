@@ -122,6 +122,15 @@ def test_a_full_disk_does_not_keep_a_hung_process_alive(tmp_path: Path) -> None:
     assert codes == [4]
 
 
+def test_entries_are_cancelled_although_the_halt_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / HALT).mkdir()
+    (tmp_path / LOG).mkdir()
+    done = tmp_path / "rescued"
+    codes, _ = acted(tmp_path, [sys.executable, "-c", f"open({str(done)!r}, 'w')"])
+    assert codes == [4]
+    assert done.exists()
+
+
 def test_a_watchdog_told_to_stop_ends_nobody(tmp_path: Path) -> None:
     codes: list[int] = []
     watchdog = Watchdog(

@@ -23,15 +23,22 @@ def cancel_alone(
     from skalp_bot.cli.render import aside, put_json, put_view
     from skalp_bot.clock import SystemClock
     from skalp_bot.config import take_keys
+    from skalp_bot.runner.marks import HALT
     from skalp_bot.runner.standalone import cancel_entries, leave_halt
 
     place = state_dir or find(None).state_dir
-    leave_halt(place, f"{user(getpass)}: cancel --standalone: {reason or 'asked'}")
+    unmarked = ""
+    try:
+        leave_halt(place, f"{user(getpass)}: cancel --standalone: {reason or 'asked'}")
+    except OSError as error:  # The entries are cancelled all the same.
+        unmarked = f"{place / HALT} cannot be written ({error.strerror}): the next start will not be HALTED"
     keys = take_keys(os.environ)
     found = directions(place, profile, exchange)
-    aside(f"state directory {place}; the next start there is HALTED")
+    aside(f"state directory {place}; {unmarked or 'the next start there is HALTED'}")
     swept = asyncio.run(cancel_entries(found, keys, SystemClock()))
-    told: dict[str, Any] = {**asdict(swept), "halt_file": str(place / "HALT")}
+    told: dict[str, Any] = {**asdict(swept), "halt_file": "" if unmarked else str(place / HALT)}
+    if unmarked:
+        told["error"] = unmarked
     if not swept.verified:
         told["error"] = swept.error or f"entries still work: {', '.join(swept.left)}; ask again"
     if as_json:
@@ -41,7 +48,7 @@ def cancel_alone(
     still = running(place)
     if still:
         aside(still)
-    if not swept.verified:
+    if unmarked or not swept.verified:
         raise typer.Exit(FAILED)
 
 

@@ -1,5 +1,6 @@
 """The one thread of our own: when the loop hangs, it has the entries cancelled from outside and ends us."""
 
+import contextlib
 import faulthandler
 import os
 import select
@@ -7,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 import orjson
@@ -92,28 +94,41 @@ class Watchdog:
                 return
 
     def _act(self, why: str) -> None:
-        """Halt first: whatever fails after it, the next start is HALTED."""
+        """Halt first: whatever fails after it, the next start is HALTED. No step waits for another's luck."""
+        reason = f"watchdog: {why}"
         try:
-            reason = f"watchdog: {why}"
-            tell(reason)
-            leave_halt(self._state_dir, reason)
-            (self._state_dir / KILL).unlink(missing_ok=True)
-            with (self._state_dir / LOG).open("ab", buffering=0) as log:
-                log.write(f"{reason}\n".encode())
-                faulthandler.dump_traceback(log)  # Where it hangs: files and lines, no values.
-                process = subprocess.Popen(  # noqa: S603  # Our own command.
-                    [*self._rescue.words, reason],
-                    env=dict(self._rescue.environ),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-            process.wait(self.rescue_wait_s)
-        except (OSError, subprocess.TimeoutExpired):
-            pass  # A full disk, or a venue that does not answer: the end does not wait for them.
+            for step in (tell, self._mark, self._cancel_entries):
+                # A full disk, or a venue that does not answer: neither the next step nor the end waits.
+                with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                    step(reason)
         finally:
             self._end(EXIT_CODE)
+
+    def _mark(self, reason: str) -> None:
+        leave_halt(self._state_dir, reason)
+        (self._state_dir / KILL).unlink(missing_ok=True)
+
+    def _cancel_entries(self, reason: str) -> None:
+        with self._log() as log:
+            process = subprocess.Popen(  # noqa: S603  # Our own command.
+                [*self._rescue.words, reason],
+                env=dict(self._rescue.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            with contextlib.suppress(OSError):
+                log.write(f"{reason}\n".encode())
+                faulthandler.dump_traceback(log)  # Where it hangs: files and lines, no values.
+        process.wait(self.rescue_wait_s)
+
+    def _log(self) -> FileIO:
+        """Where the rescue writes; nowhere when the disk takes nothing."""
+        try:
+            return FileIO(self._state_dir / LOG, "a")
+        except OSError:
+            return FileIO(os.devnull, "a")
 
 
 def tell(reason: str) -> None:

@@ -119,6 +119,26 @@ def test_the_flag_file_ends_a_healthy_daemon_the_same_way(tmp_path: Path) -> Non
         assert not (tmp_path / "state" / KILL).exists()
 
 
+@pytest.mark.serial
+def test_entries_are_cancelled_from_outside_although_the_halt_cannot_be_written(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with running(tmp_path) as venue:
+        with daemon(tmp_path) as process:
+            until(tmp_path, venue)
+            process.kill()
+        rest_entry(venue, "ska1-late-1-0E")
+        (state / "HALT").mkdir()
+        words = [sys.executable, "-m", "skalp_bot", "cancel", "--standalone", "--json"]
+        done = subprocess.run(
+            [*words, "--state-dir", str(state)], capture_output=True, text=True, check=False, timeout=60
+        )
+        told = json.loads(done.stdout)
+        assert (done.returncode, list(told["cancelled"])) == (1, ["ska1-late-1-0E"])
+        assert "HALT cannot be written" in told["error"]
+        assert open_orders(venue) == []
+        assert held(venue)
+
+
 @pytest.mark.slow
 @pytest.mark.serial
 def test_a_daemon_that_was_stopped_as_a_whole_goes_on(tmp_path: Path) -> None:
