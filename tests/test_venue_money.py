@@ -89,13 +89,31 @@ def test_an_account_without_margin_is_called_then_liquidated_and_the_fund_balanc
     bench.mark("95.1")
     assert bench.story(alice) == ["MARGIN_CALL"]
     bench.mark(str((expected - 1) / 1000))
+    assert bench.story(alice) == ["ORDER EXPIRED EXPIRED er5"]
+    assert alice.held(BTC) == 1
+    bench.wait(100)
     story = bench.story(alice)
-    assert story[:2] == ["ORDER EXPIRED EXPIRED er5", "ORDER NEW NEW"]
+    assert story[0] == "ORDER NEW NEW"
     assert "ACCOUNT INSURANCE_CLEAR" in story
     assert alice.held(BTC) == 0
     assert alice.wallet["USDT"] == explained(alice) >= 0
     force = bench.venue.force_orders(alice, Query())
     assert force[0].client_order_id.startswith("autoclose-")
+
+
+def test_a_liquidation_that_had_begun_goes_on_after_a_restart() -> None:
+    bench = Bench.opened()
+    alice = bench.account(deposit="5500")
+    bench.market(alice, Side.BUY, "1")
+    bench.mark("94")
+    assert (alice.liquidating, alice.held(BTC)) == (True, D(1))
+    state = json.loads(json.dumps(bench.venue.snapshot()))
+    again = Bench(Venue(symbols=default_symbols([BTC]), settings=VenueSettings(), now_ms=T0, state=state))
+    again.book(BIDS, ASKS, snapshot=True)
+    again.wait(1)
+    found = again.venue.floor.accounts[alice.id]
+    assert (found.liquidating, found.held(BTC)) == (False, D(0))
+    assert found.wallet["USDT"] == explained(found)
 
 
 def test_a_restart_keeps_orders_queue_places_positions_and_ids() -> None:

@@ -50,6 +50,8 @@ def place_algo(floor: Floor, account: Account, request: NewAlgo, now_ms: int) ->
     market = floor.market(request.symbol)
     check_algo_shape(account, request, now_ms)
     check_status(market.spec, request.side, reduces=request.close_position or bool(request.reduce_only))
+    if account.liquidating:
+        raise VenueError(-2023)
     check_algo_numbers(floor, market, request)
     if request.client_algo_id is not None and is_open(account, request.client_algo_id):
         raise VenueError(-4116)

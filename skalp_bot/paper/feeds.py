@@ -53,6 +53,7 @@ class Feeds:
     depth: DepthFeed
     names: dict[str, Names] = field(default_factory=dict)
     fresh_tops: dict[str, bytes] = field(default_factory=dict)
+    forced: dict[str, Payload] = field(default_factory=dict)
     klines_sent: dict[str, tuple[int, Decimal, int]] = field(default_factory=dict)
     now_ms: int = 0
 
@@ -87,9 +88,18 @@ class Feeds:
             self.fresh_tops[symbol] = body
 
     def force_order(self, payload: Payload) -> None:
-        body = orjson.dumps(payload)
-        self.hub.publish(payload["o"]["s"].lower() + "@forceOrder", body)
-        self.hub.publish("!forceOrder@arr", body)
+        """Keep the largest liquidation of each symbol until its second ends."""
+        symbol = payload["o"]["s"]
+        known = self.forced.get(symbol)
+        if known is None or value_of(payload) > value_of(known):
+            self.forced[symbol] = payload
+
+    def push_forced(self) -> None:
+        for symbol, payload in self.forced.items():
+            body = orjson.dumps(payload)
+            self.hub.publish(symbol.lower() + "@forceOrder", body)
+            self.hub.publish("!forceOrder@arr", body)
+        self.forced.clear()
 
     def advance(self, now_ms: int) -> None:
         """Push everything whose time came between the last call and now."""
@@ -109,6 +119,7 @@ class Feeds:
             case 1000:
                 self.push_marks(boundary_ms, lambda names: names.mark_1s, "!markPrice@arr@1s")
                 self.push_arrays(now_ms)
+                self.push_forced()
             case 2000:
                 self.push_tickers(now_ms)
             case 3000:
@@ -186,6 +197,10 @@ class Feeds:
             row = {name: value for name, value in row.items() if name != "s"}
             head = {"e": "continuous_kline", "E": now_ms, "ps": billboard.symbol, "ct": "PERPETUAL"}
             self.hub.publish(streams[1], orjson.dumps({**head, "k": row}))
+
+
+def value_of(payload: Payload) -> Decimal:
+    return Decimal(payload["o"]["z"]) * Decimal(payload["o"]["ap"])
 
 
 def kline_row(candle: Candle, *, closed: bool) -> dict[str, object]:

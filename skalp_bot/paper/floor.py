@@ -47,6 +47,7 @@ class VenueSettings:
     margin_call_ratio: Decimal = Decimal("0.8")
     margin_call_every_ms: int = 3_600_000
     liquidation: bool = True
+    liquidation_ms: int = 100  # how long an account is in -2023 before its positions are closed
     unfilled_kept_ms: int = 3 * 86_400_000  # a cancelled or expired order without a fill is forgotten then
     orders_kept_ms: int = 90 * 86_400_000
     orders_max: int = 50_000  # that ended, and as many conditional ones, of each account; the oldest go

@@ -1,12 +1,14 @@
 """Margin calls and liquidation of cross positions: the simple form, whole positions at once."""
 
+import heapq
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from skalp_bot.paper.account import Account, Position
 from skalp_bot.paper.algo import finish
 from skalp_bot.paper.floor import Floor, Market, add
 from skalp_bot.paper.margin import asset_margin, maintenance
-from skalp_bot.paper.matching import end, sweep, trade
+from skalp_bot.paper.market_events import publish_trade
+from skalp_bot.paper.matching import Part, book_fill, end, sweep
 from skalp_bot.paper.money import ZERO, cents, plain
 from skalp_bot.paper.orders import (
     AlgoStatus,
@@ -28,7 +30,8 @@ def check_accounts(floor: Floor, market: Market, now_ms: int) -> None:
     """After a new mark: call or liquidate whoever has too little margin for what is held here."""
     asset = market.spec.margin_asset
     for account in list(floor.accounts.values()):
-        if not any(position.qty for position in account.positions_of(market.spec.symbol)):
+        holds = any(position.qty for position in account.positions_of(market.spec.symbol))
+        if account.liquidating or not holds:
             continue
         margin = asset_margin(floor, account, asset)
         if not margin.maintenance:
@@ -72,13 +75,19 @@ def call(floor: Floor, account: Account, asset: str, now_ms: int) -> None:
 
 
 def liquidate(floor: Floor, account: Account, asset: str, now_ms: int) -> None:
-    """Cancel every order, close every position down to its bankruptcy price; the fund bears the rest."""
+    """Cancel every order; until the positions are taken over, the account may order nothing."""
     account.liquidating = True
     for symbol in sorted(account.open):
         for order in account.open_orders(symbol):
             end(floor, order, OrderStatus.EXPIRED, Expiry.LIQUIDATION, now_ms)
     for algo in list(account.open_algos.values()):
         finish(floor, algo, AlgoStatus.EXPIRED, now_ms)
+    due_ms = now_ms + floor.settings.liquidation_ms
+    heapq.heappush(floor.deadlines, (due_ms, "liquidation", account.id, asset))
+
+
+def take_over(floor: Floor, account: Account, asset: str, now_ms: int) -> None:
+    """Close every position down to its bankruptcy price; the fund bears the rest."""
     for position in held(floor, account, asset):
         close_out(floor, account, position, asset, now_ms)
     wallet = account.wallet.get(asset, ZERO)
@@ -94,12 +103,21 @@ def close_out(floor: Floor, account: Account, position: Position, asset: str, no
     order_update(floor, order, Execution.NEW, now_ms)
     sweep(floor, market, order, order.price, now_ms)
     if order.open:
-        trade(floor, market, order.price, order.left, taker=order, now_ms=now_ms)
+        hand_over(floor, market, order, now_ms)
     told_force(floor, market, order, now_ms)
     charged = order.cum_quote * market.spec.liquidation_fee
     fee = min(cents(charged), max(ZERO, account.wallet.get(asset, ZERO)))
     if fee:
         clear(floor, account, asset, -fee, position.symbol, now_ms)
+
+
+def hand_over(floor: Floor, market: Market, order: Order, now_ms: int) -> None:
+    """The fund takes what the book did not, at the order's price; such a print is no market trade."""
+    price, qty = order.price, order.left
+    sells = order.side is Side.SELL
+    trade_id = publish_trade(floor, market, price, qty, now_ms, buyer_is_maker=sells, source="INSURANCE_FUND")
+    book_fill(floor, order, price, qty, trade_id=trade_id, part=Part.FORCED, now_ms=now_ms)
+    add(floor.totals.street, market.spec.margin_asset, order.side.sign * price * qty)
 
 
 def clear(floor: Floor, account: Account, asset: str, amount: Decimal, symbol: str, now_ms: int) -> None:
@@ -120,10 +138,11 @@ def bankruptcy(floor: Floor, account: Account, position: Position, asset: str) -
 
 
 def autoclose(floor: Floor, account: Account, position: Position, price: Decimal, now_ms: int) -> Order:
+    order_id = floor.ids.take("order")
     return Order(
         account_id=account.id,
-        order_id=floor.ids.take("order"),
-        client_order_id=f"autoclose-{now_ms}",
+        order_id=order_id,
+        client_order_id=f"autoclose-{now_ms}{order_id % 1_000_000:06}",
         symbol=position.symbol,
         side=Side.SELL if position.qty > 0 else Side.BUY,
         type=OrderType.LIMIT,
@@ -132,7 +151,7 @@ def autoclose(floor: Floor, account: Account, position: Position, price: Decimal
         qty=abs(position.qty),
         qty_accepted=abs(position.qty),
         price=price,
-        reduce_only=True,
+        reduce_only=False,
         close_position=False,
         stp=Stp.NONE,
         price_match=PriceMatch.NONE,
@@ -157,5 +176,5 @@ def told_force(floor: Floor, market: Market, order: Order, now_ms: int) -> None:
         "z": spec.qty_text(order.filled),
         "T": now_ms,
     }
-    payload: dict[str, object] = {"e": "forceOrder", "E": now_ms, "o": row}
+    payload: dict[str, object] = {"e": "forceOrder", "E": now_ms, "o": row, "ps": spec.pair, "st": 1}
     floor.pushes.append(Push(event="forceOrder", payload=payload, symbol=order.symbol))

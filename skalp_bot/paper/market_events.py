@@ -7,6 +7,7 @@ from skalp_bot.paper.market import AggFrame, BookTop, DepthFrame, Mark, TradeFra
 from skalp_bot.paper.orders import Push
 
 Pairs = list[list[str]]
+BOOK_KINDS = ("MARKET", "RPI")  # prints of the order book; ADL, the insurance fund and NA are none
 
 
 def texts(market: Market, levels: list[tuple[Decimal, Decimal]]) -> Pairs:
@@ -142,15 +143,19 @@ def publish_trade(
     now_ms: int,
     *,
     buyer_is_maker: bool,
-    frame: TradeFrame | AggFrame | None = None,
+    source: TradeFrame | AggFrame | str = "MARKET",
 ) -> int:
-    """Send one print as trade and as aggTrade; returns its trade id."""
+    """Send one print as trade and as aggTrade; returns its trade id. `source` is its recording, or its kind.
+
+    Only what traded in the book is a market trade: it is the last price, is listed and aggregated.
+    """
     spec = market.spec
-    recorded = frame if isinstance(frame, TradeFrame) else None
+    recorded = source if isinstance(source, TradeFrame) else None
+    kind = recorded.kind if recorded else source if isinstance(source, str) else "MARKET"
     ours = (market.trade_id or floor.opened_ms // 1000) + 1
     market.trade_id = ours if recorded is None else max(market.trade_id + 1, recorded.trade_id)
     transact_ms = recorded.transact_ms if recorded else now_ms
-    priced = recorded is None or recorded.kind != "NA"
+    priced = kind != "NA"
     payload: dict[str, object] = {
         "e": "trade",
         "E": recorded.event_ms if recorded else now_ms,
@@ -159,12 +164,12 @@ def publish_trade(
         "t": market.trade_id,
         "p": spec.price_text(price) if priced else "0",
         "q": spec.qty_text(qty) if priced else "0",
-        "X": recorded.kind if recorded else "MARKET",
+        "X": kind,
         "m": buyer_is_maker,
         "st": 1,
     }
     floor.pushes.append(Push(event="trade", payload=payload, symbol=spec.symbol))
-    if not priced:
+    if kind not in BOOK_KINDS:
         return market.trade_id
     market.last = price
     if market.algos:
@@ -176,10 +181,10 @@ def publish_trade(
         "quoteQty": f"{price * qty:.2f}",
         "time": transact_ms,
         "isBuyerMaker": buyer_is_maker,
-        "isRPITrade": payload["X"] == "RPI",
+        "isRPITrade": kind == "RPI",
     }
     market.prints.append(row)
-    publish_agg(floor, market, payload, frame if isinstance(frame, AggFrame) else None)
+    publish_agg(floor, market, payload, source if isinstance(source, AggFrame) else None)
     return market.trade_id
 
 
@@ -190,7 +195,7 @@ def publish_agg(floor: Floor, market: Market, trade: dict[str, object], frame: A
         "a": market.agg_id,
         "p": trade["p"],
         "q": trade["q"],
-        "nq": trade["q"],
+        "nq": trade["q"] if trade["X"] == "MARKET" else market.spec.qty_text(Decimal(0)),
         "f": frame.first_id if frame else trade["t"],
         "l": frame.last_id if frame else trade["t"],
         "T": frame.transact_ms if frame else trade["T"],

@@ -1,15 +1,24 @@
 """Price-time matching: takers sweep the book, prints of the feed reach resting orders, fills are booked."""
 
 from decimal import Decimal
+from enum import Enum
 
 from skalp_bot.paper.account import Account, Position, TradeRow
 from skalp_bot.paper.book import Half
 from skalp_bot.paper.floor import Floor, Market, add
-from skalp_bot.paper.market import Trade
-from skalp_bot.paper.market_events import publish_trade
+from skalp_bot.paper.market import Trade, TradeFrame
+from skalp_bot.paper.market_events import BOOK_KINDS, publish_trade
 from skalp_bot.paper.money import ZERO, cents
 from skalp_bot.paper.orders import Execution, Expiry, Order, OrderStatus, PositionSide, Side, Stp, TimeInForce
 from skalp_bot.paper.user_events import Fill, Why, account_update, order_update, trade_lite
+
+
+class Part(Enum):
+    """What an order was in an execution: it waited, it came, or the insurance fund took it over."""
+
+    MAKER = "maker"
+    TAKER = "taker"
+    FORCED = "forced"
 
 
 def sweep(floor: Floor, market: Market, taker: Order, limit: Decimal | None, now_ms: int) -> None:
@@ -83,14 +92,14 @@ def trade(
     buyer_is_maker = maker.side is Side.BUY if maker else bool(taker and taker.side is Side.SELL)
     trade_id = publish_trade(floor, market, price, qty, now_ms, buyer_is_maker=buyer_is_maker)
     if maker is not None:
-        book_fill(floor, maker, price, qty, trade_id=trade_id, maker=True, now_ms=now_ms)
+        book_fill(floor, maker, price, qty, trade_id=trade_id, part=Part.MAKER, now_ms=now_ms)
         half = market.half(maker.side)
         if maker.open:
             half.refresh(maker.price)
         else:
             half.leave(maker)
     if taker is not None:
-        book_fill(floor, taker, price, qty, trade_id=trade_id, maker=False, now_ms=now_ms)
+        book_fill(floor, taker, price, qty, trade_id=trade_id, part=Part.TAKER, now_ms=now_ms)
     client = maker or taker
     if client is not None and (maker is None or taker is None):
         add(floor.totals.street, market.spec.margin_asset, client.side.sign * price * qty)
@@ -113,13 +122,15 @@ def room_to_reduce(account: Account, symbol: str, side: Side, position_side: Pos
 
 
 def book_fill(
-    floor: Floor, order: Order, price: Decimal, qty: Decimal, *, trade_id: int, maker: bool, now_ms: int
+    floor: Floor, order: Order, price: Decimal, qty: Decimal, *, trade_id: int, part: Part, now_ms: int
 ) -> None:
     """Book one execution: position, wallet, income, trade row, and the three events in their order."""
     account = floor.accounts[order.account_id]
     spec = floor.symbols[order.symbol]
     asset = spec.margin_asset
     quote = price * qty
+    maker = part is Part.MAKER
+    told = Execution.CALCULATED if part is Part.FORCED else Execution.TRADE
     commission = cents(quote * (floor.settings.maker_rate if maker else floor.settings.taker_rate))
     position = account.position(order.symbol, order.position_side)
     realized = move(floor, position, qty * order.side.sign, price, commission, now_ms)
@@ -131,9 +142,9 @@ def book_fill(
         account.rebind(order)
     else:
         account.close(order)
-    told = str(trade_id)
-    floor.pay(account, asset, realized, "REALIZED_PNL", now_ms, symbol=order.symbol, trade=told)
-    floor.pay(account, asset, -commission, "COMMISSION", now_ms, symbol=order.symbol, trade=told)
+    name = str(trade_id)
+    floor.pay(account, asset, realized, "REALIZED_PNL", now_ms, symbol=order.symbol, trade=name)
+    floor.pay(account, asset, -commission, "COMMISSION", now_ms, symbol=order.symbol, trade=name)
     add(floor.totals.fees, asset, commission)
     row = TradeRow(
         trade_id=trade_id,
@@ -156,10 +167,10 @@ def book_fill(
     )
     trade_lite(floor, order, fill, now_ms)
     if floor.settings.order_update_first:
-        order_update(floor, order, Execution.TRADE, now_ms, fill)
+        order_update(floor, order, told, now_ms, fill)
     account_update(floor, account, Why(reason="ORDER", asset=asset), now_ms, [position])
     if not floor.settings.order_update_first:
-        order_update(floor, order, Execution.TRADE, now_ms, fill)
+        order_update(floor, order, told, now_ms, fill)
     floor.dirty[account.id, order.symbol] = None
     if not order.open:
         floor.ended.append(order)
@@ -203,7 +214,8 @@ def on_print(floor: Floor, market: Market, event: Trade, now_ms: int) -> None:
     """A print of the feed: what it traded through fills, then the queue at its price, within its size."""
     half = market.bids if event.buyer_is_maker else market.asks
     left = event.qty
-    if half.queues and event.qty:
+    in_book = not isinstance(event.frame, TradeFrame) or event.frame.kind in BOOK_KINDS
+    if half.queues and event.qty and in_book:
         through = [price for price in half.queues if half.better(price, event.price)]
         for price in sorted(through, reverse=half.side is Side.BUY):
             left = print_at(floor, market, half, price, left, now_ms, through=True)
@@ -211,7 +223,13 @@ def on_print(floor: Floor, market: Market, event: Trade, now_ms: int) -> None:
             left = print_at(floor, market, half, event.price, left, now_ms, through=False)
     if left == event.qty:
         publish_trade(
-            floor, market, event.price, left, now_ms, buyer_is_maker=event.buyer_is_maker, frame=event.frame
+            floor,
+            market,
+            event.price,
+            left,
+            now_ms,
+            buyer_is_maker=event.buyer_is_maker,
+            source=event.frame or "MARKET",
         )
     elif left:
         publish_trade(floor, market, event.price, left, now_ms, buyer_is_maker=event.buyer_is_maker)

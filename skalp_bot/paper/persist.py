@@ -158,6 +158,8 @@ def restore_account(floor: Floor, row: Mapping[str, Any]) -> None:
         floor.by_listen_key[account.listen_key] = account
         entry = (account.listen_key_ms, "listen_key", account.id, account.listen_key)
         heapq.heappush(floor.deadlines, entry)
+    for asset in account.wallet if account.liquidating else ():
+        heapq.heappush(floor.deadlines, (0, "liquidation", account.id, asset))
     for symbol, due_ms in account.countdowns.items():
         heapq.heappush(floor.deadlines, (due_ms, "countdown", account.id, symbol))
 

@@ -5,7 +5,7 @@ import heapq
 from skalp_bot.paper.account import Account
 from skalp_bot.paper.algo import cancel_all_algo, conclude, expire_unneeded, finish, fire, watch
 from skalp_bot.paper.floor import Floor, Market, add
-from skalp_bot.paper.liquidation import check_accounts
+from skalp_bot.paper.liquidation import check_accounts, take_over
 from skalp_bot.paper.market import Mark
 from skalp_bot.paper.market_events import publish_book
 from skalp_bot.paper.matching import end
@@ -106,6 +106,8 @@ def due(floor: Floor, account: Account, kind: str, name: str, now_ms: int) -> No
             algo = account.open_algos.get(int(name))
             if algo is not None and algo.status is AlgoStatus.NEW:
                 finish(floor, algo, AlgoStatus.EXPIRED, now_ms)
+        case "liquidation":
+            take_over(floor, account, name, now_ms)
         case "countdown":
             if account.countdowns.get(name, now_ms + 1) <= now_ms:
                 del account.countdowns[name]
