@@ -322,6 +322,37 @@ def test_jittered_slices_come_late_and_never_early() -> None:
     assert agreed(desk)
 
 
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("style", Style)
+def test_every_parents_slippage_is_on_record_however_late_its_fills_are_told(
+    side: Side, style: Style
+) -> None:
+    seed = next(seed for seed in range(20) if first_side(desk_with(style, seed)) is side)
+    desk = desk_with(style, seed, parent_timeout_s=3, child_timeout_s=1)
+    desk.venue.mute, desk.venue.lose_trades = True, 2
+    desk.run(14.0)
+    over = closed(desk)
+    trades = desk.venue.trades
+    paid = sum((trade.price * trade.qty for trade in trades), D(0)) / sum((t.qty for t in trades), D(0))
+    worse = (paid / parent_of(desk).decision_mid - 1) * side.sign * 10_000
+    assert over.filled == abs(desk.venue.position.qty) == parent_of(desk).qty
+    assert over.slippage_bps == pytest.approx(float(worse))
+    assert 0 < over.slippage_bps < 0.1, "half a spread of a tenth at 60,000"
+
+
+def test_fills_that_nobody_ever_prices_do_not_keep_a_parent_for_ever() -> None:
+    desk = desk_with(Style.IMMEDIATE)
+    desk.venue.mute, desk.venue.lose_trades = True, 1_000_000
+    desk.run(16.0)
+    assert closed(desk).filled == 0
+
+
+def first_side(desk: Desk) -> Side:
+    while not desk.facts(ParentSet):
+        desk.run(0.1)
+    return parent_of(desk).side
+
+
 @pytest.mark.parametrize("verb", [Verb.HALT, Verb.FLATTEN, Verb.STOP])
 @pytest.mark.parametrize("style", [Style.CHASE, Style.ICEBERG])
 def test_an_abort_leaves_no_quote_and_keeps_what_filled_guarded(style: Style, verb: Verb) -> None:

@@ -15,10 +15,12 @@ from aurora.model.commands import Lane
 from aurora.model.facts import IntentDenied, ParentSet
 from aurora.model.gate import Approved
 from aurora.model.market import MarketTrade
-from aurora.model.numbers import MILLISECOND, SECOND, Price, Qty
+from aurora.model.numbers import MILLISECOND, SECOND, Nanos, Price, Qty
 from aurora.model.order import LIVE, Order, OrderType, Role, Side
 from aurora.model.parent import ParentOrder, Style
 from aurora.model.signal import TargetPosition
+
+BOOKING_WAIT = 10 * SECOND
 
 
 def work(turn: Turn, symbol: str | None = None) -> None:
@@ -34,7 +36,8 @@ def advance(turn: Turn, parent: ParentOrder) -> None:
     done = Children.of(mine)
     tracked = PartialSlicer.track(parent, done, instrument)
     if tracked.done:
-        turn.end_parent(tracked, tracked.why)
+        if not any(price_awaited(child, turn.now) for child in mine):
+            turn.end_parent(tracked, tracked.why)
         return
     touch = own_touch(turn, parent)
     if touch is None:
@@ -59,6 +62,11 @@ def advance(turn: Turn, parent: ParentOrder) -> None:
 def children_of(turn: Turn, parent: ParentOrder) -> tuple[Order, ...]:
     orders = turn.d.blotter.of_position(parent.symbol, turn.d.position_epochs[parent.symbol])
     return tuple(order for order in orders if order.intent.parent_id == parent.parent_id)
+
+
+def price_awaited(child: Order, now: Nanos) -> bool:
+    """Whether it is known to have filled and not yet at what price; the record of its parent can wait."""
+    return child.filled > child.booked and now - child.updated_at < BOOKING_WAIT
 
 
 def own_touch(turn: Turn, parent: ParentOrder) -> Price | None:
