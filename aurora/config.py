@@ -169,6 +169,15 @@ class ExitsConfig(Section):
             or self.strategy_stops
         )
 
+    @property
+    def conditional_orders(self) -> int:
+        """Slots a position takes at the exchange: its stops, and targets that rest as conditional orders.
+
+        What replaces a stop stands beside it for a moment; that lives off the reserve.
+        """
+        targets = max(len(self.ladder), 1) if self.tp_order == "algo" else 0
+        return (self.mode != "local") + self.backstop + targets
+
     @field_validator("ladder")
     @classmethod
     def ladder_adds_up(cls, ladder: tuple[str, ...]) -> tuple[str, ...]:

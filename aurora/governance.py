@@ -1,7 +1,7 @@
 """The only place that can say Approved: every gate, in the order of its authority."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from math import isfinite
 from typing import TypeVar
@@ -14,7 +14,6 @@ from aurora.model.instrument import Instrument
 from aurora.model.numbers import ZERO, Nanos, as_float, floor_to
 from aurora.model.order import OrderIntent, OrderType, TimeInForce
 
-SLOTS_PER_ENTRY = 2  # A working stop and a backstop; their replacements live off the reserve.
 MARKET_COST = 1.0005  # The exchange reserves margin for a market buy at the ask plus this.
 SEVERITY = {TradingState.ACTIVE: 0.0, TradingState.REDUCING: 1.0, TradingState.HALTED: 2.0}
 
@@ -60,21 +59,6 @@ class Briefing:
     foreign_activity: int | None  # Orders and positions on the symbol that are not ours.
     instrument: Instrument | None
     closed_at: Nanos | None  # Last round trip on the symbol; NEVER for none.
-
-    def after(self, approved: Approved) -> "Briefing":
-        """What the next intent of the same step must be judged by; it may be for another symbol."""
-        intent = approved.intent
-        if intent.reduces:
-            return self
-        occupied = self.occupied or ()
-        new = intent.symbol not in occupied
-        return replace(
-            self,
-            occupied=(*occupied, intent.symbol) if new else occupied,
-            conditional_open=need("conditional_open", self.conditional_open) + new * SLOTS_PER_ENTRY,
-            gross=need("gross", self.gross) + notional(intent, self),
-            available=need("available", self.available) - margin(intent, self),
-        )
 
 
 def review(intent: OrderIntent, briefing: Briefing, config: GovernanceConfig, now: Nanos) -> GateDecision:
@@ -288,9 +272,15 @@ def cvar(intent: OrderIntent, briefing: Briefing, _: Nanos) -> tuple[float, str]
     return after.cvar / equity, note
 
 
+def exits_of(briefing: Briefing) -> ExitsConfig:
+    if briefing.exits is None:
+        raise MissingInputError("exits is missing")
+    return briefing.exits
+
+
 def conditional_slots(intent: OrderIntent, briefing: Briefing, _: Nanos) -> tuple[float, str]:
-    """Slots in use once this entry has its stops."""
-    more = 0 if intent.symbol in occupied_by(briefing) else SLOTS_PER_ENTRY
+    """Slots in use once this entry has its stops, and targets where these rest as conditional orders."""
+    more = 0 if intent.symbol in occupied_by(briefing) else exits_of(briefing).conditional_orders
     return float(need("conditional_open", briefing.conditional_open) + more), ""
 
 
@@ -299,9 +289,7 @@ def exit_levels(intent: OrderIntent, briefing: Briefing, _: Nanos) -> tuple[floa
 
     A stop belongs between the widest permitted loss and the book, a target beyond the book.
     """
-    exits, sign = briefing.exits, intent.side.sign
-    if exits is None:
-        raise MissingInputError("exits is missing")
+    exits, sign = exits_of(briefing), intent.side.sign
     if intent.symbol in occupied_by(briefing):
         return -1e4, "held: its levels stand"
     bid, ask = positive("bid", briefing.bid), positive("ask", briefing.ask)

@@ -188,6 +188,7 @@ class Soft:
     snapshot_wanted: str = ""  # Why the next full look should not wait for the timer.
     reconciled_at: Nanos = NEVER
     income_asked_at: Nanos = NEVER
+    foreign_conditional: int = 0  # Conditional orders of others on the account, as last listed.
     queried: dict[OrderKey, tuple[int, Nanos]] = field(default_factory=dict)  # Tries and last try.
     suspects: dict[tuple[str, str, str], Nanos] = field(default_factory=dict)  # Seen once, not yet confirmed.
     equity: float = float("nan")

@@ -81,6 +81,7 @@ class Venue:
     refuse: dict[Role, int] = field(default_factory=dict)  # Role -> code.
     refuse_once: list[tuple[Role, int]] = field(default_factory=list)
     refuse_reducing_nothing: bool = False  # -2022 instead of an order that expires.
+    foreign: list[OrderView] = field(default_factory=list)  # Orders of others.
     slots: int = 200  # Conditional orders that may rest; -4045 beyond.
     shrink: dict[Role, Decimal] = field(default_factory=dict)  # Listed with this quantity.
     lose_ack: list[Role] = field(default_factory=list)  # Accepted, but the answer is lost; once each.
@@ -421,7 +422,7 @@ class Desk:
         )
 
     def snapshot(self, command: RequestSnapshot) -> AccountSnapshot:
-        views = [self.view(key) for key in self.venue.resting]
+        views = [*(self.view(key) for key in self.venue.resting), *self.venue.foreign]
         held = self.venue.position
         shown = (
             ()

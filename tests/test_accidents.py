@@ -6,20 +6,24 @@ from typing import Any
 import pytest
 
 from aurora.config import AuroraConfig
+from aurora.engine.briefing import conditional_open
+from aurora.engine.turn import Turn
+from aurora.model.account import OrderView
 from aurora.model.bracket import Phase
-from aurora.model.facts import OrderOpened, ProtectionGap, RoundTripClosed
-from aurora.model.numbers import Qty
-from aurora.model.order import Order, OrderKey, OrderStatus, OrderType, Role, Side, TimeInForce
-from tests.desk import CONFIG, Desk
+from aurora.model.facts import IntentDenied, OrderOpened, ProtectionGap, RoundTripClosed
+from aurora.model.gate import GateReason as R
+from aurora.model.numbers import Nanos, Price, Qty
+from aurora.model.order import Namespace, Order, OrderKey, OrderStatus, OrderType, Role, Side, TimeInForce
+from tests.desk import CONFIG, Desk, Venue
 
 D = Decimal
 FOR_GOOD = (-4120, -4006, -4007, -4210, -4211)
 
 
-def desk_with(**exits: Any) -> Desk:
+def desk_with(venue: Venue | None = None, **exits: Any) -> Desk:
     plain = CONFIG.model_dump()
     plain["exits"] |= {"sl_pct": 0.01, "tp_pct": 0.4} | exits
-    return Desk(AuroraConfig.model_validate(plain)).open()
+    return Desk(AuroraConfig.model_validate(plain), venue).open()
 
 
 def phase(desk: Desk) -> Phase | None:
@@ -142,6 +146,68 @@ def test_4045_without_a_stop_of_our_own_to_give_ends_the_position() -> None:
     assert reason(desk) == "NAKED_DEADLINE"
     assert bare_at_most(desk, 3.3)
     assert never_flipped(desk, side)
+
+
+def test_an_entry_waits_for_slots_for_all_its_stops_beyond_the_reserve() -> None:
+    """Of 200 slots 20 are kept; those that others hold on the account are gone too."""
+    desk = desk_with(Venue(foreign=[stop_of_somebody_else(number) for number in range(179)]))
+    desk.run(15.0)
+    denied = [fact.denied for fact in desk.facts(IntentDenied) if isinstance(fact, IntentDenied)]
+    assert (denied[-1].reason, denied[-1].observed, denied[-1].limit) == (R.CONDITIONAL_SLOTS, 181, 180)
+    assert not desk.venue.posts
+    desk.venue.foreign.pop()
+    desk.run(15.0)
+    assert not desk.venue.position.flat
+
+
+@pytest.mark.parametrize(
+    ("exits", "needed"),
+    [
+        ({}, 2),
+        ({"backstop": False}, 1),
+        ({"mode": "local"}, 1),
+        ({"tp_order": "algo"}, 3),
+        ({"tp_order": "algo", "ladder": ("0.01:0.5", "0.02:0.5")}, 4),
+        ({"tp_order": "limit", "ladder": ("0.01:0.5", "0.02:0.5")}, 2),
+    ],
+)
+def test_a_position_never_rests_more_conditional_orders_than_its_entry_was_counted_for(
+    exits: dict[str, Any], needed: int
+) -> None:
+    desk = desk_with(**exits)
+    counted = conditional_open(Turn(desk.config, desk.engine.state, desk.now, desk.engine.mind))
+    assert (counted, desk.config.exits.conditional_orders) == (0, needed)
+    desk.venue.hold_fills.append(Role.ENTRY)
+    while not desk.children():
+        desk.run(0.1)
+    seen = []
+    for qty in ("0.010", None):
+        turn = Turn(desk.config, desk.engine.state, desk.now, desk.engine.mind)
+        seen.append(conditional_open(turn))
+        desk.fill(desk.children()[0][0], qty)
+    desk.run(2.5)
+    assert seen == [needed, needed]
+    algo = [i for i in desk.venue.resting.values() if i.namespace is Namespace.ALGO]
+    assert len(algo) == needed
+
+
+def stop_of_somebody_else(number: int) -> OrderView:
+    return OrderView(
+        namespace=Namespace.ALGO,
+        symbol="ETHUSDT",
+        client_id=f"theirs-{number}",
+        exchange_id=f"y{number}",
+        side=Side.SELL,
+        type=OrderType.STOP_MARKET,
+        status=OrderStatus.NEW,
+        qty=Qty(D(1)),
+        filled=Qty(D(0)),
+        price=Price(D(0)),
+        trigger=Price(D(3000)),
+        reduce_only=True,
+        close_position=False,
+        ts_event=Nanos(1),
+    )
 
 
 def test_2022_the_account_is_looked_at_before_the_next_exit() -> None:

@@ -1,5 +1,6 @@
 """Every kind of exit, LONG and SHORT, told as stories at the desk; and the arithmetic behind them."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -10,14 +11,16 @@ from pydantic import ValidationError
 
 from aurora.config import AuroraConfig, ExitsConfig, StrategyConfig
 from aurora.engine.operate import FORGET_AT_ONCE, KEEP_FINISHED
+from aurora.engine.turn import Mind
 from aurora.execution.ladder import quantities, rungs
 from aurora.execution.levels import levels
 from aurora.execution.pyramid import risk
 from aurora.execution.stops import break_even
+from aurora.market import SymbolMarket
 from aurora.model.bracket import Bracket, Phase
 from aurora.model.facts import BracketSet, IntentDenied, OrderForgotten, RoundTripClosed, SignalSeen
 from aurora.model.gate import GateReason
-from aurora.model.numbers import SECOND, Price, Qty
+from aurora.model.numbers import SECOND, Nanos, Price, Qty
 from aurora.model.order import Role, Side
 from aurora.risk.true_range import TrueRange
 from aurora.signals.exercise import Exercise
@@ -109,6 +112,59 @@ def test_at_break_even_the_position_is_free_and_cannot_lose(side: Side) -> None:
     stop, entry = held(desk).stop, held(desk).entry
     net = (stop - entry) * side.sign - (stop + entry) * D("0.0005")
     assert D(0) <= net <= D("0.2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishing(Exercise):
+    """An exercise that would have its stop where it is told."""
+
+    wishes: dict[str, float]
+
+    def stop_for(self, symbol: str, _market: SymbolMarket, _bracket: Bracket, _now: Nanos) -> float | None:
+        return self.wishes.get(symbol)
+
+
+def wish(desk: Desk, fraction: str) -> Price:
+    """Let the strategy wish for a stop at entry x (1 + fraction) in the position's favour."""
+    bracket, engine = held(desk), desk.engine
+    level = (bracket.entry * (1 + D(fraction) * bracket.side.sign)).quantize(D("0.1"))
+    config = desk.config
+    strategy = Wishing(config=config.strategy, exits_of=config.exits_of, wishes={"BTCUSDT": float(level)})
+    engine.mind = Mind(strategy, engine.mind.stats)
+    desk.run(1.5)
+    return Price(level)
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_strategy_moves_its_stop_closer_and_never_further(side: Side) -> None:
+    desk = entered(side, strategy_stops=True, sl_pct=0.004, tp_pct=0.5)
+    before = held(desk).stop
+    wish(desk, "-0.006")
+    assert held(desk).stop == before
+    closer = wish(desk, "-0.002")
+    assert held(desk).stop == closer
+    (stop,) = (intent for intent in desk.venue.resting.values() if intent.role is Role.STOP)
+    assert stop.level == closer
+    wish(desk, "-0.003")
+    assert held(desk).stop == closer
+
+
+@pytest.mark.parametrize("side", Side)
+def test_where_it_may_loosen_its_stop_it_stays_inside_the_backstop(side: Side) -> None:
+    desk = entered(side, strategy_stops=True, strategy_may_loosen=True, sl_pct=0.004, tp_pct=0.5)
+    looser = wish(desk, "-0.006")
+    assert held(desk).stop == looser
+    (stop,) = (intent for intent in desk.venue.resting.values() if intent.role is Role.STOP)
+    assert stop.level == looser
+    wish(desk, "-0.021")
+    assert held(desk).stop == looser
+
+
+def test_a_strategy_that_may_not_move_stops_is_not_asked() -> None:
+    desk = entered(Side.BUY, sl_pct=0.004, tp_pct=0.5, break_even_pct=0.3)
+    before = held(desk).stop
+    wish(desk, "-0.002")
+    assert held(desk).stop == before
 
 
 @pytest.mark.parametrize("side", Side)

@@ -318,36 +318,6 @@ def test_margin_includes_the_loss_the_order_would_open_with() -> None:
     assert governance.margin(short, CALM) == pytest.approx(500.0 / 5 + 0.1), "sold 10 below the mark"
 
 
-def test_the_next_intent_of_a_step_is_judged_after_the_approved_one() -> None:
-    decision = judged(CALM)
-    assert isinstance(decision, Approved)
-    after = CALM.after(decision)
-    assert after.gross == pytest.approx(500.0)
-    assert after.available == pytest.approx(1_000.0 - MARGIN)
-    assert after.occupied == (BTC,)
-    assert after.conditional_open == 2
-    again = after.after(decision)
-    assert again.occupied == (BTC,)
-    assert again.conditional_open == 2, "one position needs its stops once"
-    assert again.gross == pytest.approx(1_000.0)
-
-
-def test_slices_of_one_step_cannot_pass_a_limit_together() -> None:
-    briefing, approved = CALM, 0
-    for _ in range(10):
-        decision = judged(briefing)
-        if isinstance(decision, Approved):
-            briefing, approved = briefing.after(decision), approved + 1
-    assert approved == 4, "2 x equity of gross is four orders of half"
-    denied = judged(briefing)
-    assert isinstance(denied, Denied)
-    assert denied.reason is R.GROSS_EXPOSURE
-
-
-def test_a_reduction_takes_nothing_from_the_next_intent() -> None:
-    assert CALM.after(reduction(intent(Side.SELL, reduce_only=True))) is CALM
-
-
 def test_only_what_reduces_may_skip_the_gates() -> None:
     with pytest.raises(ValueError, match="must face the gates"):
         reduction(intent())

@@ -107,9 +107,10 @@ def list_namespace(
 
 
 def count_foreign(turn: Turn, look: AccountSnapshot) -> None:
-    """How many orders of others rest on each symbol, when all were listed."""
+    """How many orders of others rest on each symbol and hold slots, when all were listed."""
     if look.symbol is not None or look.orders is None or look.algo_orders is None:
         return
+    turn.soft.foreign_conditional = sum(not turn.own(view.client_id) for view in look.algo_orders)
     for known in turn.soft.looks.values():
         known.foreign = 0
     for view in (*look.orders, *look.algo_orders):

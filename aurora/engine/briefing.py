@@ -4,11 +4,11 @@ from math import isfinite
 
 from aurora.engine.books import marks
 from aurora.engine.turn import Turn
-from aurora.governance import SLOTS_PER_ENTRY, Briefing, TailAfter
+from aurora.governance import Briefing, TailAfter
 from aurora.model.bracket import Phase
 from aurora.model.control import Stream
 from aurora.model.numbers import NEVER, as_float
-from aurora.model.order import Side
+from aurora.model.order import Namespace, Side
 
 
 def brief(turn: Turn, symbol: str) -> Briefing:
@@ -78,6 +78,11 @@ def stale_protection(turn: Turn, symbol: str) -> int:
 
 
 def conditional_open(turn: Turn) -> int:
-    """Slots held, or owed to positions whose stops are not sent yet."""
-    owed = sum(SLOTS_PER_ENTRY for b in turn.d.brackets.values() if b.phase is Phase.ENTERING)
-    return turn.d.blotter.conditional_open() + owed
+    """Slots held by anybody, or owed to positions whose stops and targets are not all sent yet."""
+    owed = 0
+    for bracket in turn.d.brackets.values():
+        if bracket.phase in (Phase.ENTERING, Phase.NAKED):
+            sent = turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
+            held = sum(order.open and order.key.namespace is Namespace.ALGO for order in sent)
+            owed += max(turn.config.exits_of(bracket.symbol).conditional_orders - held, 0)
+    return turn.d.blotter.conditional_open() + turn.soft.foreign_conditional + owed
