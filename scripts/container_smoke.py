@@ -19,7 +19,26 @@ IMAGE = os.environ.get("SKALP_IMAGE", "skalp-bot:local")
 BASE = os.environ.get("BASE_IMAGE", "python:3.11-slim-bookworm")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 FILLS = "sum(skalp_fills_total)"
+HELD = "sum(abs(skalp_position_quote))"
 BACK_S = 90.0
+# What a process in there may do; the volumes are written by the daemon itself, and tried by its trading.
+INSIDE = """
+import json, os
+def writes(folder):
+    try:
+        open(folder + "/probe", "w").close()
+    except OSError:
+        return False
+    return True
+told = dict(line.split(":", 1) for line in open("/proc/1/status"))
+folders = ("/", "/app", "/etc", "/opt/skalp-bot", "/run/skalp-bot", "/tmp", "/usr", "/var/lib")
+print(json.dumps({
+    "ids": [os.getuid(), os.getgid()],
+    "capabilities": sum(int(told[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")),
+    "no_new_privileges": int(told["NoNewPrivs"]),
+    "written": [folder for folder in folders if writes(folder)],
+}))
+"""
 
 
 class BrokenError(Exception):
@@ -75,6 +94,9 @@ class Stack:
 
     def inspect(self, service: str, form: str) -> str:
         return run("docker", "inspect", "-f", form, self.container(service)).strip()
+
+    def health(self, service: str) -> str:
+        return self.inspect(service, "{{.State.Health.Status}}")
 
     def daemon_pid(self) -> int:
         """On the host: the child of the container's init, which is the daemon itself."""
@@ -164,11 +186,19 @@ def hardened(stack: Stack) -> None:
     found = stack.inspect("daemon", form)
     if found != "true [ALL] 10001:10001":
         raise BrokenError(f"read-only root, no capabilities and no root were promised, found: {found}")
-    say("read-only root, no capabilities, user 10001")
+    inside = stack.compose("exec", "-T", "daemon", "python", "-c", INSIDE)
+    seen = json.loads(inside.splitlines()[-1])
+    if seen != {"ids": [10001, 10001], "capabilities": 0, "no_new_privileges": 1, "written": ["/tmp"]}:
+        raise BrokenError(f"inside, no rights and no writable place but memory were promised, found: {seen}")
+    say(
+        "read-only root, no capabilities, no new privileges, user 10001: as promised, and as seen from inside"
+    )
+    stack.until("its HEALTHCHECK says healthy", lambda: stack.health("daemon") == "healthy", 30)
 
 
 def comes_back(stack: Stack) -> dict[str, object]:
     """kill -9, and the same books go on."""
+    stack.until("a position is held", lambda: (stack.ask(HELD) or 0) > 0, 60)
     started, trips = stack.value("skalp_start_time_seconds"), stack.value(FILLS)
     pid = stack.daemon_pid()
     kill(pid)
@@ -179,6 +209,10 @@ def comes_back(stack: Stack) -> dict[str, object]:
 
     back_s = stack.until("a new process answers", anew, BACK_S)
     ready_s = stack.until("it is ready: streams up, books agreed", lambda: stack.ask("skalp_ready") == 1, 60)
+    status = stack.tell("status")
+    if status["reconciled_age_s"] is None or status["drift_open"]:
+        raise BrokenError(f"the new process has not reconciled with the exchange: {status}")
+    say(f"it reconciled with the exchange {status['reconciled_age_s']} s ago")
     before = stack.value(FILLS)
     stack.until("it trades again", lambda: (stack.ask(FILLS) or 0) > before, 120)
     if stack.inspect("daemon", "{{.RestartCount}}") != "1":
