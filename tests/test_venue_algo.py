@@ -237,7 +237,7 @@ def test_cancelling_tells_and_a_second_time_is_unknown() -> None:
     assert bench.story(alice) == ["ALGO NEW", "ALGO CANCELED"]
     with refused(-2011):
         bench.venue.cancel_algo(alice, ref, bench.now_ms)
-    assert bench.venue.algo(alice, ref) is stop
+    assert bench.venue.algo(alice, ref, bench.now_ms) is stop
     queried = algo_row(stop, bench.venue.symbols[BTC], queried=True)
     assert (queried["actualOrderId"], queried["triggerPrice"]) == ("", "99000.00")
 

@@ -97,7 +97,7 @@ def test_an_account_without_margin_is_called_then_liquidated_and_the_fund_balanc
     assert "ACCOUNT INSURANCE_CLEAR" in story
     assert alice.held(BTC) == 0
     assert alice.wallet["USDT"] == explained(alice) >= 0
-    force = bench.venue.force_orders(alice, Query())
+    force = bench.venue.force_orders(alice, Query(), bench.now_ms)
     assert force[0].client_order_id.startswith("autoclose-")
 
 

@@ -133,7 +133,7 @@ def test_amending_has_its_own_refusals() -> None:
     amend("98.9", "1")
     with refused(-5026):
         amend("98.8", "1")
-    assert bench.venue.amendments(alice, Query(symbol=BTC))[0]["amendment"] == {
+    assert bench.venue.amendments(alice, Query(symbol=BTC), ref)[0]["amendment"] == {
         "price": {"before": "99000.00", "after": "98900.00"},
         "origQty": {"before": "1.000", "after": "1.000"},
         "count": 1,

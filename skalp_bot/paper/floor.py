@@ -15,6 +15,7 @@ from skalp_bot.paper.orders import AlgoOrder, Order, Push, Side
 from skalp_bot.paper.symbols import SymbolSpec
 
 PRINTS_MAX = 1000
+UNFILLED_ENDS = ("CANCELED", "EXPIRED", "EXPIRED_IN_MATCH", "REJECTED")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +170,13 @@ class Floor:
         self.markets[symbol] = Market(
             spec=spec, bids=Half(Side.BUY, symbol, self.moved), asks=Half(Side.SELL, symbol, self.moved)
         )
+
+    def keeps(self, order: Order | AlgoOrder, now_ms: int) -> bool:
+        """Say whether queries still find an order: three days where it ended without a fill, else ninety."""
+        age_ms = now_ms - order.created_ms
+        idle = order.status in UNFILLED_ENDS and not order.filled
+        kept_ms = self.settings.unfilled_kept_ms if idle else self.settings.orders_kept_ms
+        return order.open or age_ms <= kept_ms
 
     def leverage(self, account: Account, symbol: str) -> int:
         chosen = account.leverage.get(symbol)

@@ -1,12 +1,14 @@
 """Histories of one account: orders, conditional orders, trades, amendments, income, each cut to a query."""
 
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from skalp_bot.paper.account import Account
+from skalp_bot.paper.algo import find_algo
 from skalp_bot.paper.errors import VenueError
 from skalp_bot.paper.floor import Floor
 from skalp_bot.paper.money import eight
-from skalp_bot.paper.orders import AlgoOrder, Order, OrderRef, Query
+from skalp_bot.paper.orders import AlgoOrder, AlgoRef, Order, OrderRef, Query
 from skalp_bot.paper.trading import find, needs_id
 from skalp_bot.paper.wire import amendment_row, trade_row
 
@@ -26,16 +28,29 @@ def cut(rows: list[T], query: Query, *, from_start: bool) -> list[T]:
     return rows[: query.limit] if from_start else rows[-query.limit :]
 
 
+def week(query: Query, now_ms: int, *, since: int | None) -> Query:
+    """Give a query seven days: from its start, to its end, or the last; `since` an id it needs none."""
+    if since is not None or (query.start_ms is not None and query.end_ms is not None):
+        return query
+    if query.start_ms is not None:
+        return replace(query, end_ms=query.start_ms + WEEK_MS)
+    end_ms = now_ms if query.end_ms is None else query.end_ms
+    return replace(query, start_ms=end_ms - WEEK_MS, end_ms=query.end_ms)
+
+
 def order(floor: Floor, account: Account, ref: OrderRef, now_ms: int) -> Order:
-    """Find an order; one that ended long ago without a fill no longer exists for queries."""
+    """Find an order; one that was made long ago no longer exists for queries."""
     floor.market(ref.symbol)
     needs_id(ref)
     found = find(account, ref)
-    if found is None:
+    if found is None or not floor.keeps(found, now_ms):
         raise VenueError(-2013)
-    age_ms = now_ms - found.updated_ms
-    kept_ms = floor.settings.orders_kept_ms if found.filled else floor.settings.unfilled_kept_ms
-    if not found.open and age_ms > kept_ms:
+    return found
+
+
+def algo(floor: Floor, account: Account, ref: AlgoRef, now_ms: int) -> AlgoOrder:
+    found = find_algo(account, ref)
+    if found is None or not floor.keeps(found, now_ms):
         raise VenueError(-2013)
     return found
 
@@ -57,24 +72,27 @@ def open_orders(floor: Floor, account: Account, symbol: str | None) -> list[Orde
     return sorted(found, key=lambda o: o.order_id)
 
 
-def all_orders(account: Account, query: Query) -> list[Order]:
+def all_orders(floor: Floor, account: Account, query: Query, now_ms: int) -> list[Order]:
+    span = week(query, now_ms, since=query.order_id)
     rows = [
         o
         for o in account.orders.values()
         if o.symbol == query.symbol
         and (query.order_id is None or o.order_id >= query.order_id)
-        and in_window(o.created_ms, query)
+        and in_window(o.created_ms, span)
+        and floor.keeps(o, now_ms)
     ]
     return cut(rows, query, from_start=query.order_id is not None or query.start_ms is not None)
 
 
-def force_orders(account: Account, query: Query) -> list[Order]:
+def force_orders(account: Account, query: Query, now_ms: int) -> list[Order]:
+    span = week(query, now_ms, since=None)
     rows = [
         o
         for o in account.orders.values()
         if o.client_order_id.startswith("autoclose-")
         and query.symbol in (None, o.symbol)
-        and in_window(o.created_ms, query)
+        and in_window(o.created_ms, span)
     ]
     return cut(rows, query, from_start=False)
 
@@ -82,16 +100,14 @@ def force_orders(account: Account, query: Query) -> list[Order]:
 def user_trades(floor: Floor, account: Account, query: Query, now_ms: int) -> list[Row]:
     if query.symbol is not None:
         floor.market(query.symbol)
-    windowed = query.from_id is None and query.start_ms is None and query.end_ms is None
-    oldest = now_ms - WEEK_MS if windowed else 0
+    span = week(query, now_ms, since=query.from_id)
     rows = [
         t
         for t in account.trades
         if query.symbol in (None, t.symbol)
         and (query.order_id is None or t.order_id == query.order_id)
         and (query.from_id is None or t.trade_id >= query.from_id)
-        and t.t_ms >= oldest
-        and in_window(t.t_ms, query)
+        and in_window(t.t_ms, span)
     ]
     found = cut(rows, query, from_start=query.from_id is not None or query.start_ms is not None)
     return [trade_row(trade, floor.symbols[trade.symbol]) for trade in found]
@@ -146,12 +162,14 @@ def open_algos(account: Account, symbol: str | None, algo_id: int | None) -> lis
     ]
 
 
-def all_algos(account: Account, query: Query) -> list[AlgoOrder]:
+def all_algos(floor: Floor, account: Account, query: Query, now_ms: int) -> list[AlgoOrder]:
+    span = week(query, now_ms, since=query.order_id)
     rows = [
         algo
         for algo in account.algos.values()
         if algo.symbol == query.symbol
         and (query.order_id is None or algo.algo_id >= query.order_id)
-        and in_window(algo.created_ms, query)
+        and in_window(algo.created_ms, span)
+        and floor.keeps(algo, now_ms)
     ]
     return cut(rows, query, from_start=query.order_id is not None or query.start_ms is not None)

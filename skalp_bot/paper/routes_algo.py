@@ -33,7 +33,7 @@ def cancel_all(call: Call) -> object:
 
 
 def status(call: Call) -> object:
-    return queried(call, [call.venue.algo(call.account, algo_ref(call.params))])[0]
+    return queried(call, [call.venue.algo(call.account, algo_ref(call.params), call.now_ms)])[0]
 
 
 def open_algos(call: Call) -> object:
@@ -48,7 +48,7 @@ def all_algos(call: Call) -> object:
     query = query_of(call.params, limit=500, most=1000, symbol=call.must_symbol())
     limit_days(query)
     query = replace(query, order_id=call.params.whole("algoId"))
-    return queried(call, call.venue.all_algos(call.account, query))
+    return queried(call, call.venue.all_algos(call.account, query, call.now_ms))
 
 
 def queried(call: Call, algos: list[AlgoOrder]) -> list[object]:

@@ -108,7 +108,7 @@ def open_orders(call: Call) -> object:
 def all_orders(call: Call) -> object:
     query = query_of(call.params, limit=500, most=1000, symbol=call.must_symbol())
     limit_days(query)
-    return rows(call, call.venue.all_orders(call.account, query))
+    return rows(call, call.venue.all_orders(call.account, query, call.now_ms))
 
 
 def rows(call: Call, orders: list[Order]) -> list[object]:
@@ -139,7 +139,7 @@ def force_orders(call: Call) -> object:
         "LIQUIDATION": ("autoclose-",),
         "ADL": ("adl_autoclose",),
     }
-    found = call.venue.force_orders(call.account, query)
+    found = call.venue.force_orders(call.account, query, call.now_ms)
     return rows(call, [order for order in found if order.client_order_id.startswith(prefix[kind])])
 
 

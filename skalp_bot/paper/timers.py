@@ -58,17 +58,15 @@ def settle(floor: Floor, now_ms: int) -> None:
 
 def forget(floor: Floor, account: Account, now_ms: int) -> None:
     """Drop orders no query may find any more, and the oldest over the limit: memory follows what is kept."""
-    unfilled_ms, kept_ms = floor.settings.unfilled_kept_ms, floor.settings.orders_kept_ms
     ended = [o for o in account.orders.values() if not o.open]
     for left, order in zip(range(len(ended), 0, -1), ended, strict=True):
-        old = now_ms - order.updated_ms > (kept_ms if order.filled else unfilled_ms)
-        if old or left > floor.settings.orders_max:
+        if left > floor.settings.orders_max or not floor.keeps(order, now_ms):
             del account.orders[order.order_id]
             if account.by_client.get((order.symbol, order.client_order_id)) == order.order_id:
                 del account.by_client[order.symbol, order.client_order_id]
     over = [a for a in account.algos.values() if a.algo_id not in account.open_algos]
     for left, algo in zip(range(len(over), 0, -1), over, strict=True):
-        if now_ms - algo.updated_ms > kept_ms or left > floor.settings.orders_max:
+        if left > floor.settings.orders_max or not floor.keeps(algo, now_ms):
             del account.algos[algo.algo_id]
             if account.algo_by_client.get(algo.client_algo_id) == algo.algo_id:
                 del account.algo_by_client[algo.client_algo_id]

@@ -124,8 +124,8 @@ class Venue:
     def open_orders(self, account: Account, symbol: str | None = None) -> list[Order]:
         return history.open_orders(self.floor, account, symbol)
 
-    def all_orders(self, account: Account, query: Query) -> list[Order]:
-        return history.all_orders(account, query)
+    def all_orders(self, account: Account, query: Query, now_ms: int) -> list[Order]:
+        return history.all_orders(self.floor, account, query, now_ms)
 
     def user_trades(self, account: Account, query: Query, now_ms: int) -> list[Row]:
         return history.user_trades(self.floor, account, query, now_ms)
@@ -133,8 +133,8 @@ class Venue:
     def amendments(self, account: Account, query: Query, ref: OrderRef | None = None) -> list[Row]:
         return history.amendments(self.floor, account, query, ref)
 
-    def force_orders(self, account: Account, query: Query) -> list[Order]:
-        return history.force_orders(account, query)
+    def force_orders(self, account: Account, query: Query, now_ms: int) -> list[Order]:
+        return history.force_orders(account, query, now_ms)
 
     # Conditional orders.
     @exact
@@ -150,19 +150,16 @@ class Venue:
         self._begin(now_ms)
         conditional.cancel_all_algo(self.floor, account, symbol, now_ms)
 
-    def algo(self, account: Account, ref: AlgoRef) -> AlgoOrder:
-        found = conditional.find_algo(account, ref)
-        if found is None:
-            raise VenueError(-2013)
-        return found
+    def algo(self, account: Account, ref: AlgoRef, now_ms: int) -> AlgoOrder:
+        return history.algo(self.floor, account, ref, now_ms)
 
     def open_algos(
         self, account: Account, symbol: str | None = None, algo_id: int | None = None
     ) -> list[AlgoOrder]:
         return history.open_algos(account, symbol, algo_id)
 
-    def all_algos(self, account: Account, query: Query) -> list[AlgoOrder]:
-        return history.all_algos(account, query)
+    def all_algos(self, account: Account, query: Query, now_ms: int) -> list[AlgoOrder]:
+        return history.all_algos(self.floor, account, query, now_ms)
 
     # Account state: rows ready for JSON; version is 2 or 3.
     @exact

@@ -337,6 +337,7 @@ QUERIES: list[tuple[str, dict[str, Any], int]] = [
     ("allAlgoOrders", {}, -1102),
     ("commissionRate", {"symbol": "NOSUCH"}, -1121),
     ("income", {"limit": 1001}, -1130),
+    ("orderAmendment", {"symbol": "BTCUSDT", "orderId": 5}, -2013),
 ]
 
 

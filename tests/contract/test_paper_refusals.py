@@ -305,7 +305,7 @@ CANDLES = '[[1591256460000,"9653.29","9654.78","9653.28","9654.56","0",159125651
 ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
     "adlQuantile": ({}, QUANTILE),
     "apiTradingStatus": ({}, '{"indicators":{},"updateTime":1545741270000}'),
-    "orderAmendment": ({"symbol": "BTCUSDT"}, AMENDMENT),
+    "orderAmendment": ({"symbol": "BTCUSDT", "origClientOrderId": "LJ9R4"}, AMENDMENT),
     "forceOrders": ({}, "[]"),
     "markPriceKlines": ({"symbol": "BTCUSDT", "interval": "1m"}, CANDLES),
     "premiumIndexKlines": ({"symbol": "BTCUSDT", "interval": "1m"}, CANDLES),
@@ -318,7 +318,7 @@ ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
 def test_seldom_asked_questions_are_answered_with_the_venues_fields(tmp_path: Path, path: str) -> None:
     shop = open_shop(tmp_path, deposit="100000")
     bought(shop)
-    placed = order(shop).json["orderId"]
+    placed = order(shop, newClientOrderId="LJ9R4").json["orderId"]
     named = {"symbol": "BTCUSDT", "side": "BUY", "orderId": placed}
     assert shop.call("PUT", "/fapi/v1/order", **named, quantity="0.02", price="58000").status == 200
     params, example = ANSWERS[path]
