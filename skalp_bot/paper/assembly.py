@@ -18,6 +18,7 @@ from skalp_bot.paper.exchange import Exchange, Keeper
 from skalp_bot.paper.feeds import Feeds
 from skalp_bot.paper.limits import Limits
 from skalp_bot.paper.market import MarketSource
+from skalp_bot.paper.moved import MovedMarket
 from skalp_bot.paper.rest import Catalogue
 from skalp_bot.paper.settings import ExchangeOptions, FrontSettings, OptionError, Switches, read_switches
 from skalp_bot.paper.sources import open_market
@@ -70,13 +71,15 @@ def assemble(
     state, history = saved if saved is not None else ({}, [])
     identity = identify(options, switches.front, rng, state)
     symbols = choose_symbols(options, switches.front)
-    source = open_market(
+    source: MarketSource = open_market(
         options.market,
         symbols=tuple(symbols) if options.symbols else None,
         specs=symbols,
         speed=options.speed,
         seed=options.seed,
     )
+    if switches.front.faults:
+        source = MovedMarket(source, symbols)
     symbols = {name: symbols[name] for name in source.symbols}
     now_ms = max(now_ms, int(state.get("now_ms", 0)))
     before = whole(state["venue"], history) if state else None

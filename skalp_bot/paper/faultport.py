@@ -1,7 +1,8 @@
 """The switchboard's own port on the loopback, and what the wire does when one of its rules fires."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,31 +10,43 @@ import orjson
 from aiohttp import web
 
 from skalp_bot.clock import SystemClock
+from skalp_bot.paper.exchange import Exchange
 from skalp_bot.paper.faults import Do, FaultError, On, Rule, Switchboard
+from skalp_bot.paper.moved import MovedMarket
 from skalp_bot.paper.params import pairs
 from skalp_bot.paper.rest import JSON_HEADERS, Answer, Raw
 from skalp_bot.paper.sockets import SocketOutlet
-from skalp_bot.paper.streams import Hub, Session
+from skalp_bot.paper.streams import Session
 
 Execute = Callable[[], Answer]
+IDS = ("newClientOrderId", "clientAlgoId", "origClientOrderId")
+REQUESTS_KEPT = 10_000
 
 
 class Faults:
     """Stands between the wire and the exchange; without rules it changes nothing."""
 
-    def __init__(self, hub: Hub, clock: SystemClock) -> None:
+    def __init__(self, exchange: Exchange, clock: SystemClock) -> None:
         self.board = Switchboard()
-        self.hub = hub
+        self.exchange = exchange
         self.clock = clock
-        hub.tap = self.tapped
+        self.requests: deque[dict[str, object]] = deque(maxlen=REQUESTS_KEPT)
+        exchange.hub.tap = self.tapped
 
     async def answer(self, request: web.BaseRequest, raw: Raw, execute: Execute) -> Answer | None:
         """The answer to give; None when the connection was reset instead."""
         facts = dict([*pairs(raw.query), *pairs(raw.body)])
         rule = self.board.fault(On.REQUEST, raw.path, facts, raw.method) if self.board.rules else None
+        seen = self.noted(raw, facts, rule)
+
+        def carried_out() -> Answer:
+            answer = execute()
+            seen["status"] = answer.status
+            return answer
+
         if rule is None:
-            return execute()
-        answer = execute() if rule.accepted else None
+            return carried_out()
+        answer = carried_out() if rule.accepted else None
         match rule.do:
             case Do.ANSWER:
                 body = rule.message.encode()
@@ -43,12 +56,26 @@ class Faults:
                 return Answer(status=rule.status, body=body, headers=(*JSON_HEADERS, *wait))
             case Do.DELAY:
                 await self.clock.sleep(rule.ms / 1000)
-                return answer or execute()
+                return answer or carried_out()
             case _:
                 await self.clock.sleep(rule.ms / 1000 if rule.do is Do.HANG else 0)
                 if request.transport is not None:
                     request.transport.abort()
                 return None
+
+    def noted(self, raw: Raw, facts: Mapping[str, str], rule: Rule | None) -> dict[str, object]:
+        """One row per request that may change something; ``status`` is the venue's own, 0 for none."""
+        seen: dict[str, object] = {
+            "t_ms": self.clock.now() // 1_000_000,
+            "method": raw.method,
+            "path": raw.path,
+            "id": next((facts[name] for name in IDS if name in facts), ""),
+            "fault": rule.name if rule is not None else "",
+            "status": 0,
+        }
+        if raw.method != "GET":
+            self.requests.append(seen)
+        return seen
 
     def turned_away(self, path: str) -> bool:
         return self.board.fault(On.CONNECT, path, {}) is not None
@@ -69,14 +96,14 @@ class Faults:
     def at_door(self, door: str) -> list[SocketOutlet]:
         """Connections that came in at a door; all of them without one."""
         found: dict[SocketOutlet, None] = {}
-        for sessions in self.hub.listeners.values():
+        for sessions in self.exchange.hub.listeners.values():
             for session in sessions:
                 if isinstance(session.outlet, SocketOutlet) and door in ("", session.route.value):
                     found[session.outlet] = None
         return list(found)
 
     async def control(self, request: web.BaseRequest) -> web.StreamResponse:
-        """GET /rules; POST /rules with one; DELETE /rules[/NAME]; POST /reset and /freeze with a door."""
+        """GET /rules, /requests; POST /rules, /reset, /freeze, /market; DELETE /rules[/NAME]."""
         try:
             body = orjson.loads(await request.read() or b"{}")
             shown = self.act(request.method, request.path.strip("/").split("/"), body)
@@ -93,6 +120,11 @@ class Faults:
             case "POST", ["rules"]:
                 self.board.put(Rule.read(body))
                 return self.board.counts()
+            case "GET", ["requests"]:
+                return list(self.requests)
+            case "POST", ["market"] if isinstance(self.exchange.source, MovedMarket):
+                self.exchange.source.push(body, self.clock.now() // 1_000_000)
+                return {}
             case "DELETE", ["rules", *name]:
                 self.board.clear("/".join(name))
                 return self.board.counts()
@@ -105,7 +137,8 @@ class Faults:
                         outlet.closed = True  # Nothing goes out and nothing is answered; the line stays open.
                 return {"connections": len(outlets)}
             case _:
-                raise FaultError(f"{method} /{'/'.join(path)}: use /rules, /reset or /freeze")
+                asked = "/".join(path)
+                raise FaultError(f"{method} /{asked}: use /rules, /requests, /reset, /freeze or /market")
 
 
 @asynccontextmanager

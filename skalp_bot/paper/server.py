@@ -180,7 +180,7 @@ async def listening(
     switches = read_switches(options.switches, limits=options.limits)
     front = Front(
         exchange=exchange,
-        faults=Faults(exchange.hub, clock) if switches.front.faults else None,
+        faults=Faults(exchange, clock) if switches.front.faults else None,
         sockets=Sockets(settings=switches.sockets, now_ms=lambda: clock.now() // 1_000_000),
         clock=clock,
     )

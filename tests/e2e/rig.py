@@ -84,6 +84,23 @@ class Venue:
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.code} {error.read()!r}") from error
 
+    def switch(self, method: str, path: str, body: object = None) -> Any:
+        """Its switchboard, where it was started with one (``--set faults=on``)."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.ready["control"] + path, method=method, data=data)
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return json.load(answer)
+
+    def push(self, *move_bps: float, **more: object) -> None:
+        """Move the whole market by each of these in one instant."""
+        self.switch("POST", "/market", {"symbol": SYMBOL, "move_bps": list(move_bps), **more})
+
+    def requests(self) -> list[dict[str, Any]]:
+        return list(self.switch("GET", "/requests"))
+
+    def fired(self) -> dict[str, int]:
+        return {name: row["fired"] for name, row in self.switch("GET", "/rules").items()}
+
     def position(self) -> Decimal:
         rows = self.ask("/fapi/v3/positionRisk", symbol=SYMBOL)
         return sum((Decimal(row["positionAmt"]) for row in rows), Decimal(0))
