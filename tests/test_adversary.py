@@ -7,8 +7,8 @@ import pytest
 from aurora.model.bracket import Phase
 from aurora.model.commands import RequestSnapshot
 from aurora.model.control import Control, Verb
-from aurora.model.numbers import SECOND, Nanos
-from aurora.model.order import Role, Side
+from aurora.model.numbers import MILLISECOND, SECOND, Nanos
+from aurora.model.order import OrderStatus, Role, Side
 from aurora.model.position import Position
 from tests.desk import CONFIG, Desk, Venue
 from tests.test_engine import far, never_flipped, phase
@@ -179,3 +179,24 @@ def test_after_a_silence_what_happened_in_it_is_asked_at_once(seconds: int) -> N
     while phase(desk) is not Phase.GUARDED and desk.now - began < 20 * SECOND:
         desk.run(0.1)
     assert desk.now - began <= 3.5 * SECOND
+
+
+def test_what_never_arrived_is_proven_dead_as_soon_as_its_signature_has_expired() -> None:
+    soon = CONFIG.execution.model_copy(update={"fence_margin_ms": 1_000})  # Just after a question of routine.
+    desk = Desk(CONFIG.model_copy(update={"execution": soon})).open()
+    side = last_position(desk)
+    desk.venue.swallow = [Role.EXIT]
+    desk.price(far(desk, side, "-0.003"))
+    desk.venue.swallow = []
+    desk.run(0.5)
+    lost = next(o for o in desk.engine.state.durable.blotter.orders() if o.status is OrderStatus.UNKNOWN)
+    expires = lost.created_at + (soon.recv_window_ms + soon.fence_margin_ms) * MILLISECOND
+    while desk.now < expires - 200 * MILLISECOND:
+        desk.run(0.1)
+    known = desk.engine.state.durable.blotter.get(lost.key)
+    assert known is not None
+    assert known.status is OrderStatus.UNKNOWN, "absent before that is no proof"
+    desk.run(0.6)
+    known = desk.engine.state.durable.blotter.get(lost.key)
+    assert known is not None
+    assert known.status is OrderStatus.DEAD, "no entry is approved before, so it is asked at once"

@@ -14,7 +14,7 @@ from aurora.execution.bracket import not_after
 from aurora.model.control import Control, DecodeFailed, Heartbeat, Stream, StreamChanged, TradingState, Verb
 from aurora.model.events import LeverageChanged, MarginCalled, RequestFailed, Started
 from aurora.model.facts import BracketSet, CleanStop, EpochTaken, OrderForgotten
-from aurora.model.numbers import SECOND, Nanos
+from aurora.model.numbers import NEVER, SECOND, Nanos
 from aurora.model.order import Order, OrderStatus, OrderType, Role, TimeInForce
 
 NEWS_DUE = SECOND  # A market order never rests: without news of it the stream is not to be trusted.
@@ -142,7 +142,13 @@ def chase_orders(turn: Turn) -> None:
         if order.status is OrderStatus.PENDING_NEW and turn.now - order.created_at > OUTCOME_DUE:
             turn.move(order, OrderStatus.UNKNOWN, unknown_since=turn.now, why="no outcome arrived")
         elif order.status is OrderStatus.UNKNOWN or turn.now - order.updated_at > news_due(order):
-            turn.query(order)
+            turn.query(order, now=provable(turn, order))
+
+
+def provable(turn: Turn, order: Order) -> bool:
+    """Whether 'no such order' would be proof now and was none when it was last asked."""
+    _, asked_at = turn.soft.queried.get(order.key, (0, NEVER))
+    return order.status is OrderStatus.UNKNOWN and asked_at <= account.fence(turn, order) < turn.now
 
 
 def news_due(order: Order) -> int:
