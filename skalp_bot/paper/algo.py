@@ -114,7 +114,7 @@ def check_close_position(account: Account, request: NewAlgo) -> None:
     if request.qty is not None:
         raise VenueError(-4137)
     if request.reduce_only is not None:
-        raise VenueError(-1106, "reduceonly")
+        raise VenueError(-1106, "reduceonly") if request.reduce_only else VenueError(-4138)
     opening = {PositionSide.LONG: Side.BUY, PositionSide.SHORT: Side.SELL}
     if account.dual and opening.get(request.position_side or PositionSide.BOTH) is request.side:
         raise VenueError(-4061)
@@ -137,6 +137,8 @@ def check_algo_numbers(floor: Floor, market: Market, request: NewAlgo) -> None:
         if not Decimal("0.1") <= rate <= Decimal(10) or rate % Decimal("0.1"):
             raise VenueError(-1130, "callbackRate")
         if request.activate_price is not None:
+            if request.activate_price <= 0:
+                raise VenueError(-4135)
             check_trigger_price(spec, request.activate_price)
     small = request.qty is not None and not request.reduce_only and not request.close_position
     if small and request.qty is not None and not account_reduces(request):

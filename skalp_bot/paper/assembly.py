@@ -138,7 +138,7 @@ def make_desk(
             ) from error
     return Desk(
         venue=venue,
-        board=Board.make({name: spec.price_exp for name, spec in symbols.items()}, source.history),
+        board=Board.make(symbols, source.history),
         keyring=keyring,
         limits=Limits(switches.limits),
         engine_delay_ms=switches.front.engine_delay_ms,

@@ -4,10 +4,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import partial
 from typing import Any
 
 from skalp_bot.paper.klines import Candles
 from skalp_bot.paper.market import Candle
+from skalp_bot.paper.symbols import SymbolSpec
 
 Payload = Mapping[str, Any]
 PRINTS_KEPT = 1000
@@ -221,15 +223,15 @@ class Board:
     tops: Tops = field(default_factory=Tops)
 
     @classmethod
-    def make(cls, steps: Mapping[str, Decimal], history: Callable[[str], Sequence[Candle]]) -> "Board":
+    def make(cls, specs: Mapping[str, SymbolSpec], history: Callable[[str], Sequence[Candle]]) -> "Board":
         return cls(
             {
                 symbol: Billboard(
                     symbol=symbol,
-                    candles=Candles(symbol, history=lambda symbol=symbol: history(symbol)),  # type: ignore[misc]  # mypy cannot infer a lambda with a bound default
-                    price_step=step,
+                    candles=Candles(symbol, history=partial(history, symbol), tick=spec.tick),
+                    price_step=spec.price_exp,
                 )
-                for symbol, step in steps.items()
+                for symbol, spec in specs.items()
             }
         )
 

@@ -167,6 +167,7 @@ TABLE: Mapping[int, tuple[int, str]] = {
     ),
     -4183: (400, "Limit price can't be higher than %s."),
     -4184: (400, "Limit price can't be lower than %s."),
+    -4188: (400, "This symbol is not in symbol white list."),
     -4189: (400, "Restricted account permission: can only place reduceOnly order on the symbol."),
     -4192: (400, "Trade forbidden due to Cooling-off Period."),
     -4210: (400, "Stop price can't be higher than %s"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Protocol
 
 import orjson
@@ -46,6 +47,10 @@ class Exchange:
         self.hub.first_listener = self.on_listener
         for event in opening:
             self.desk.venue.on_market(event, self.now_ms)
+        for symbol, billboard in self.desk.board.billboards.items():
+            bids, asks = self.desk.venue.top(symbol, 1)
+            if bids and asks:
+                billboard.candles.on_quote(self.now_ms, Decimal(bids[0][0]), Decimal(asks[0][0]))
         self.settle(changed=True)
         self.feeds.advance(self.now_ms)
 

@@ -65,12 +65,14 @@ def check_market_shape(request: NewOrder, *, matched: bool) -> None:
 def check_limit_shape(request: NewOrder, *, matched: bool) -> None:
     if request.time_in_force is None:
         raise VenueError(-1102, "timeinforce")
-    if request.time_in_force in (TimeInForce.GTE_GTC, TimeInForce.RPI):
+    if request.time_in_force is TimeInForce.GTE_GTC:
         raise VenueError(-1115)
     if request.price is None and not matched:
         raise VenueError(-1102, "price")
     if request.price is not None and matched:
         raise VenueError(-1106, "price")
+    if request.time_in_force is TimeInForce.RPI:
+        raise VenueError(-4188)
 
 
 def check_good_till(good_till_ms: int | None, now_ms: int) -> None:

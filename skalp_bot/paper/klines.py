@@ -41,9 +41,15 @@ class Candles:
     """The candles of one symbol. History is asked for once, at the first question that needs it."""
 
     def __init__(
-        self, symbol: str, *, history: Callable[[], Sequence[Candle]] | None = None, keep: int = 1500
+        self,
+        symbol: str,
+        *,
+        history: Callable[[], Sequence[Candle]] | None = None,
+        keep: int = 1500,
+        tick: Decimal = Decimal(0),
     ) -> None:
         self.symbol = symbol
+        self._tick = tick
         self._history = history
         self._keep = keep
         self._minute: _Minute | None = None
@@ -65,7 +71,9 @@ class Candles:
         """Note the touch; it counts in minutes without a trade."""
         if self._touch != (bid, ask):
             self._touch = (bid, ask)
-            self._mid = ((bid + ask) / 2).quantize(bid, rounding=ROUND_FLOOR)
+            mid = (bid + ask) / 2
+            on_tick = mid - mid % self._tick if self._tick else mid
+            self._mid = on_tick.quantize(bid, rounding=ROUND_FLOOR)
         self._at(t_ms, self._mid).quote(self._mid)
 
     def roll(self, now_ms: int) -> list[Candle]:

@@ -22,9 +22,9 @@ def cancel(call: Call) -> object:
 
 
 def cancel_in_full(call: Call) -> object:
-    """Cancel as the WebSocket API does: it answers with the order."""
+    """Cancel as the WebSocket API does: recorded to answer with the order, documented as REST; so both."""
     algo = call.venue.cancel_algo(call.account, algo_ref(call.params), call.now_ms)
-    return algo_row(algo, call.venue.symbols[algo.symbol])
+    return algo_row(algo, call.venue.symbols[algo.symbol]) | algo_cancel_row(algo)
 
 
 def cancel_all(call: Call) -> object:

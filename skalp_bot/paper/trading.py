@@ -130,7 +130,7 @@ def check_crossing(floor: Floor, market: Market, order: Order) -> Decimal | None
     if order.type is OrderType.MARKET:
         if best is None:
             raise VenueError(-1112)
-        limit = market_limit(market, order.side)
+        limit = market_limit(floor, market, order.side)
         if limit is not None and not half.reaches(best, limit):
             raise VenueError(-4131)
         return limit
@@ -162,11 +162,17 @@ def fillable(floor: Floor, half: Half, order: Order) -> Decimal:
     return found
 
 
-def market_limit(market: Market, side: Side) -> Decimal | None:
-    """How far a market order may walk: `marketTakeBound` from mark; before the first mark nothing binds."""
-    if market.mark is None or not market.spec.market_take_bound:
+def market_limit(floor: Floor, market: Market, side: Side) -> Decimal | None:
+    """How far from mark a market order may walk: to the nearer of `marketTakeBound` and PERCENT_PRICE."""
+    if market.mark is None:
         return None
-    return market.mark.mark * (1 + side.sign * market.spec.market_take_bound)
+    spec = market.spec
+    bounds = [1 + side.sign * spec.market_take_bound] if spec.market_take_bound else []
+    percent = spec.multiplier_up if side is Side.BUY else spec.multiplier_down
+    if percent and floor.settings.percent_price:
+        bounds.append(percent)
+    nearer = min if side is Side.BUY else max
+    return market.mark.mark * nearer(bounds) if bounds else None
 
 
 def settle_rest(floor: Floor, market: Market, order: Order, now_ms: int) -> None:

@@ -61,6 +61,7 @@ ORDERS: list[Row] = [
     (LIMIT | {"side": "HOLD"}, -1117, "Invalid side."),
     (LIMIT | {"type": "PEG"}, -1116, "Invalid orderType."),
     (LIMIT | {"timeInForce": "DAY"}, -1115, "Invalid timeInForce."),
+    (LIMIT | {"timeInForce": "RPI"}, -4188, "This symbol is not in symbol white list."),
     (MARKET | {"timeInForce": "GTC"}, -1106, NOT_REQUIRED % "timeInForce"),
     (MARKET | {"price": "60000"}, -1106, NOT_REQUIRED % "price"),
     (LIMIT | {"reduceOnly": "maybe"}, -4062, "Invalid or improper reduceOnly value."),
@@ -125,6 +126,17 @@ ALGOS: list[Row] = [
         without(STOP, "quantity") | {"closePosition": "true", "reduceOnly": "true"},
         -1106,
         NOT_REQUIRED % "reduceonly",
+    ),
+    (
+        without(STOP, "quantity") | {"closePosition": "true", "reduceOnly": "false"},
+        -4138,
+        "Reduce only must be true with closePosition equals true",
+    ),
+    (
+        without(STOP, "triggerPrice")
+        | {"type": "TRAILING_STOP_MARKET", "callbackRate": "1", "activatePrice": "0"},
+        -4135,
+        "Invalid activation price",
     ),
     (STOP | {"triggerPrice": "59000.05"}, -4014, "Price not increased by tick size."),
     (STOP | {"clientAlgoId": "x" * 37}, -4015, "Client order id length should not be more than 36 chars"),

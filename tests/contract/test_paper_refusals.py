@@ -191,6 +191,14 @@ STORIES = [
         script=WIDE,
     ),
     Story(
+        name="the best price beyond PERCENT_PRICE, though not beyond marketTakeBound",
+        ask=bought,
+        code=-4131,
+        message="The counterparty's best price does not meet the PERCENT_PRICE filter limit.",
+        row={"marketTakeBound": "0.30"},
+        script=WIDE,
+    ),
+    Story(
         name="a symbol that settles",
         ask=order,
         code=-4140,
@@ -332,3 +340,12 @@ def test_ranks_of_deleveraging_name_all_sides_of_the_accounts_mode(tmp_path: Pat
     bought(shop)
     [one_way] = shop.call("GET", "/fapi/v1/adlQuantile").json
     assert one_way["adlQuantile"] == {"LONG": 0, "SHORT": 0, "BOTH": 1}
+
+
+def test_without_percent_price_only_the_take_bound_limits_a_market_order(tmp_path: Path) -> None:
+    info = deepcopy(packaged_content()["exchangeInfo"])
+    info["symbols"][0]["marketTakeBound"] = "0.30"
+    file = tmp_path / "info.json"
+    file.write_bytes(orjson.dumps(info))
+    shop = open_shop(tmp_path, WIDE, deposit="100000", exchange_info=str(file), percent_price="off")
+    assert bought(shop).status == 200

@@ -371,3 +371,22 @@ def test_unknown_paths_and_methods_are_plain_404(shop: Shop) -> None:
         reply = shop.raw(method, path)
         assert (reply.status, reply.headers["Content-Type"]) == (404, "text/html")
         assert reply.text.startswith(b"<html>")
+
+
+def test_a_symbol_in_which_nothing_happened_yet_has_a_price_and_a_day(tmp_path: Path) -> None:
+    shop = open_shop(tmp_path)
+    for symbol, price in (("BTCUSDT", "60000.00"), ("ETHUSDT", "2000.00")):
+        assert shop.get("/fapi/v1/ticker/price", symbol=symbol).json["price"] == price
+        day = shop.get("/fapi/v1/ticker/24hr", symbol=symbol).json
+        assert day["lastPrice"] == price
+    assert [row["symbol"] for row in shop.get("/fapi/v1/ticker/24hr").json] == ["BTCUSDT", "ETHUSDT"]
+
+
+def test_prices_stand_on_the_tick_also_where_nothing_traded(tmp_path: Path) -> None:
+    moving = TRADING.split("steps:")[0] + "steps:\n  - ramp: {symbol: BTCUSDT, to: 60010, seconds: 5}\n"
+    shop = open_shop(tmp_path, moving)
+    for _ in range(20):
+        shop.play(250)
+        price = shop.get("/fapi/v1/ticker/price", symbol="BTCUSDT").json["price"]
+        candle = shop.get("/fapi/v1/klines", symbol="BTCUSDT", interval="1m", limit=1).json[0]
+        assert {text[-1] for text in (price, *candle[1:5])} == {"0"}, (price, candle)

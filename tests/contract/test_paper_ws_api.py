@@ -92,6 +92,7 @@ def test_conditional_orders_are_placed_and_cancelled_in_full(shop: Shop) -> None
     assert placed["result"]["algoStatus"] == "NEW"
     gone = ask(shop, api, "algoOrder.cancel", algoId=placed["result"]["algoId"])
     assert gone["result"]["algoStatus"] == "CANCELED"
+    assert (gone["result"]["code"], gone["result"]["msg"]) == ("200", "success")
 
 
 @pytest.mark.parametrize(
