@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,18 +37,44 @@ def environment(name: str, *packages: str) -> Path:
     return python
 
 
-def trade(folder: Path, python: Path | str, script: str) -> Any:
+def modules(name: str, package: str) -> Path:
+    """Install a JavaScript client once; skip where there is no node or the package cannot be had."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("node and npm are not here")
+    home = ROOT / "build" / "clients" / name
+    stamp = home / ".packages"
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != package:
+        home.mkdir(parents=True, exist_ok=True)
+        command = [
+            "npm",
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--prefix",
+            str(home),
+            package,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"cannot install {package}: {done.stderr[-200:]}")
+        stamp.write_text(package, encoding="utf-8")
+    return home / "node_modules"
+
+
+def trade(folder: Path, program: Path | str, script: str, **more: str) -> Any:
+    """Let a client trade on an exchange of its own; gives what it saw."""
     (folder / "market.yaml").write_bytes((CLIENTS / "market.yaml").read_bytes())
     exchange = launch(folder, "--symbols", "BTCUSDT,ETHUSDT")
     try:
         wait_ready(folder, exchange)
         done = subprocess.run(
-            [str(python), str(CLIENTS / script), str(folder / "ready.json")],
+            [str(program), str(CLIENTS / script), str(folder / "ready.json")],
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
-            env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
+            env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | more,
         )
         log = (folder / "log.txt").read_text(encoding="utf-8")
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{log}"
@@ -134,4 +161,37 @@ def test_the_official_sdk_trades_here_unchanged(tmp_path: Path) -> None:
         "closed": True,
         "heard": {"user": True, "top": True, "mark": True, "depth": True},
         "over socket": "CANCELED",
+    }
+
+
+@pytest.mark.slow
+def test_a_javascript_client_trades_here_unchanged(tmp_path: Path) -> None:
+    home = modules("sieblyio", "binance@3.6.5")
+    assert trade(tmp_path, "node", "client_sieblyio.cjs", NODE_PATH=str(home)) == {
+        "symbols": 2,
+        "depth": 5,
+        "klines": 5,
+        "leverage": 5,
+        "balance": "USDT",
+        "account": True,
+        "market": "FILLED",
+        "limit": "NEW",
+        "amended": "0.030",
+        "open": 1,
+        "canceled": "CANCELED",
+        "batch": ["NEW", -2019],
+        "stop": "NEW",
+        "position": 0.02,
+        "trades": 2,
+        "income": ["COMMISSION", "REALIZED_PNL", "TRANSFER"],
+        "events": [
+            "TRADE_LITE",
+            "ACCOUNT_UPDATE",
+            "ALGO_UPDATE NEW",
+            "ALGO_UPDATE TRIGGERING",
+            "TRADE_LITE",
+            "ACCOUNT_UPDATE",
+            "ALGO_UPDATE TRIGGERED",
+            "ALGO_UPDATE FINISHED",
+        ],
     }
