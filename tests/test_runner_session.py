@@ -25,8 +25,9 @@ from skalp_bot.ports import Emit, JournalError
 from skalp_bot.runner.inbox import Inbox
 from skalp_bot.runner.marks import Marks
 from skalp_bot.runner.recovery import recover
+from skalp_bot.runner.screen import drawn
 from skalp_bot.runner.session import NotReadyError, Parts, Session
-from skalp_bot.runner.status import Log, drawn
+from skalp_bot.runner.status import Log
 from skalp_bot.runner.venue import Access
 from tests.kit import instrument
 from tests.runner_kit import until

@@ -78,7 +78,7 @@ def cell(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case float():
-            return f"{value:g}"
+            return f"{value:.9g}"  # A price to its tick.
         case list():
             return ", ".join(map(str, value)) or "-"
         case _:

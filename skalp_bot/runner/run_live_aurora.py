@@ -31,8 +31,9 @@ from skalp_bot.runner.inbox import Inbox
 from skalp_bot.runner.marks import Marks
 from skalp_bot.runner.recovery import Recovered, recover
 from skalp_bot.runner.report import Opening, Report, money, prove_writable, write_report
+from skalp_bot.runner.screen import Screen, closing_words, opening_words
 from skalp_bot.runner.session import NotReadyError, Parts, Session
-from skalp_bot.runner.status import Log, Screen, closing_words, opening_words
+from skalp_bot.runner.status import Log
 from skalp_bot.runner.venue import (
     Access,
     FastExchange,

@@ -1,17 +1,11 @@
-"""What a run shows while it runs: log lines for machines, a live table on a terminal."""
+"""What a run tells machines while it runs: log lines, written off the loop."""
 
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import orjson
-from rich.box import SIMPLE
-from rich.console import Console, Group
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from aurora.model.step import Step
 from skalp_bot.obs.redact import redacted
@@ -20,7 +14,6 @@ from skalp_bot.runner.lines import Line, Lines, headed
 
 LINES_WAITING = 10_000
 LEVELS = ("debug", "info", "warning", "error")
-REDRAW_EVERY_S = 0.25
 CLOSE_WAIT_S = 2.0
 
 
@@ -89,95 +82,3 @@ def write_all(handle: int, text: bytes) -> bool:
     except OSError:
         return False
     return True
-
-
-class Screen:
-    """Redraws a table four times a second, off the loop."""
-
-    def __init__(self, *, clock: Clock, view: Callable[[], dict[str, Any]], console: Console) -> None:
-        self._clock = clock
-        self._view = view
-        self._console = console
-
-    async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        live = Live(console=self._console, auto_refresh=False, transient=False)
-        live.start()
-        try:
-            while True:
-                shown = self._view()
-                await loop.run_in_executor(None, live.update, drawn(shown))
-                await loop.run_in_executor(None, live.refresh)
-                await self._clock.sleep(REDRAW_EVERY_S)
-        finally:
-            live.update(drawn(self._view()), refresh=True)
-            live.stop()
-
-
-STATE_COLOURS = {"ACTIVE": "green", "REDUCING": "yellow", "HALTED": "red"}
-
-
-def drawn(view: dict[str, Any]) -> Group:
-    """The status as people see it: who may trade, what is held, what was decided last and why."""
-    trading, counters = view["trading"], view["counters"]
-    head = Text.assemble(
-        (trading["state"], f"bold {STATE_COLOURS.get(trading['state'], 'white')}"),
-        f" {trading['halt_id']} {trading['reason']}".rstrip(),
-        f"  {view['venue']} {view['strategy']}, {'ready' if view['ready'] else 'starting'}",
-    )
-    equity = view["equity"]
-    money = Text(
-        f"equity {'?' if equity is None else format(equity, '.2f')} {view['quote_asset']}"
-        f"  realised {view['realized']}  fees {view['fees']}"
-        f"  {counters['fills']} fills  {counters['round_trips']} round trips"
-    )
-    table = Table(expand=True, box=SIMPLE, pad_edge=False)
-    for name in ("symbol", "mid", "position", "entry", "stop", "PnL", "phase"):
-        table.add_column(name, no_wrap=True)
-    for row in view["symbols"]:
-        held, bracket = row["position"], row["bracket"]
-        mark = "" if bracket is None else (" ok" if bracket["stop_listed"] else " NOT LISTED")
-        table.add_row(
-            row["symbol"],
-            f"{(row['bid'] + row['ask']) / 2:.7g}" if row["bid"] else "",
-            held["qty"] if held else "flat",
-            held["entry"][:9] if held else "",
-            f"{bracket['stop']}{mark}" if bracket else "",
-            f"{held['unrealized']:+.2f}" if held and held["unrealized"] is not None else "",
-            bracket["phase"] if bracket else "",
-        )
-    decisions = [
-        Text.assemble((f"{row['symbol']} ", "bold"), row["last_decision"]) for row in view["symbols"]
-    ]
-    alerts = Text("\n".join(alert["message"] for alert in view["alerts"][-3:]), style="yellow")
-    return Group(head, money, table, *decisions, alerts)
-
-
-def opening_words(
-    *, venue: str, strategy: str, symbols: tuple[str, ...], state_dir: str, log: str, program: str
-) -> tuple[str, ...]:
-    """The first lines a person reads: what is happening, and where to look."""
-    return (
-        f"skalp-bot: strategy {strategy} on {', '.join(symbols)}, venue {venue}.",
-        f"State (journal, lock, control socket): {state_dir}",
-        f"Log: {log}",
-        f"Look:  {program} status --state-dir {state_dir}   (positions, orders, gates, why-not, ledger)",
-        f"Stop:  Ctrl-C leaves positions protected; {program} flatten --state-dir {state_dir} closes them.",
-    )
-
-
-def closing_words(numbers: dict[str, Any], program: str) -> tuple[str, ...]:
-    """The last lines: what was earned and paid, what is still open, and whether every cent has a cause."""
-    wallet, state = numbers["wallet"], numbers["state_dir"]
-    left = ", ".join(f"{symbol} {qty}" for symbol, qty in numbers["positions_left"].items())
-    doubts = [f"Not as it should be: {error}" for error in numbers["errors"][:5]]
-    return (
-        f"Ended with exit code {numbers['exit_code']} after {numbers['duration_s']:.0f} s: "
-        f"{numbers['round_trips']} round trips, {numbers['fills']} fills.",
-        f"Realised {numbers['realized_pnl']}, fees {numbers['fees']}, funding {numbers['funding']}; "
-        f"wallet {wallet['start']} -> {wallet['end']}, unexplained {wallet['residual']}.",
-        f"Longest time without a listed stop: {numbers['unprotected_seconds_max']:.3f} s.",
-        f"Still open: {left or 'nothing'}.",
-        f"Read on: {program} ledger --state-dir {state}   (positions, orders, why ID)",
-        *doubts,
-    )

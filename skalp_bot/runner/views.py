@@ -143,6 +143,7 @@ class Views:
             "bracket": self.bracket(name),
             "last_decision": line.decision,
             "decided_at": clock_text(line.decided_at),
+            "silence": self._silence(name),
             "last_id": line.last_id,
         }
 
@@ -184,7 +185,6 @@ class Views:
         return [order for order in orders if order.open and order.intent.role in (Role.STOP, Role.BACKSTOP)]
 
     def _why_not(self, line: SymbolBoard) -> dict[str, Any]:
-        silence = self._state.soft.silences.get(line.symbol)
         return {
             "symbol": line.symbol,
             "last_decision": line.decision,
@@ -192,17 +192,19 @@ class Views:
             "denied": dict(sorted(line.denied.items())),
             "failing": [check for check in checks_shown(line.checks) if not check["passed"]],
             "gates": checks_shown(line.checks),
-            "silence": None
-            if silence is None
-            else {
-                "reason": silence.reason,
-                "observed": number(silence.observed),
-                "limit": number(silence.limit),
-            },
+            "silence": self._silence(line.symbol),
             "signal": signal_shown(line.signal),
             "target": target_shown(line.target),
             "holds": self.position(line.symbol),
         }
+
+    def _silence(self, name: str) -> dict[str, Any] | None:
+        """Why the strategy has no opinion on it now; None while it has one."""
+        silence = self._state.soft.silences.get(name)
+        if silence is None:
+            return None
+        observed, limit = number(silence.observed), number(silence.limit)
+        return {"reason": silence.reason, "observed": observed, "limit": limit}
 
 
 def order_shown(order: Order) -> dict[str, Any]:

@@ -77,8 +77,7 @@ def test_a_first_run_trades_and_its_report_adds_up(tmp_path: Path) -> None:
     first = [json.loads(line)["message"] for line in done.stdout.splitlines()[:5]]
     assert "strategy exercise" in first[0]
     assert any("state/paper" in line for line in first)
-    looks = next(line for line in first if line.startswith("Look:")).split()
-    words = looks[1 : looks.index("(positions,")]
+    words = next(line for line in first if line.startswith("Look:")).split()[1:]
     shown = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
     assert shown.returncode == 0, "the first thing we tell a newcomer to type works as it stands"
 
