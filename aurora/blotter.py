@@ -1,4 +1,4 @@
-"""Every order sent and not yet seen finished; each counts as exposure from the moment it was approved."""
+"""Every order sent and not yet seen finished; each is exposure from its approval until the ledger has it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +21,7 @@ class Blotter:
         self._open: dict[str, dict[OrderKey, None]] = {}  # By symbol, oldest first.
         self._finished: dict[OrderKey, None] = {}
         self._unknown: dict[str, dict[OrderKey, None]] = {}
+        self._increasing: dict[str, dict[OrderKey, None]] = {}  # May add to a position: open, or not booked.
         self._of_position: dict[tuple[str, int], dict[OrderKey, None]] = {}
         self._exchange_ids: dict[tuple[Namespace, str], OrderKey] = {}
         self._conditional: dict[OrderKey, None] = {}
@@ -71,14 +72,18 @@ class Blotter:
         """How many of the venue's slots for conditional orders ours may hold."""
         return len(self._conditional)
 
+    def increasing(self, symbol: str) -> Iterable[Order]:
+        """Orders that may still move the position away from zero, ``unsettled`` of each; oldest first."""
+        return (self._orders[key] for key in self._increasing.get(symbol, ()))
+
     def worst_exposure(self, symbol: str, position_qty: Decimal, mark: Decimal) -> Decimal:
-        """Largest notional (quote units) the symbol can reach if every open order fills on one side only."""
+        """Largest notional (quote units) the symbol can reach if every order fills on one side only."""
         worst = ZERO
         for side in Side:
             qty, price = CONTEXT.multiply(position_qty, Decimal(side.sign)), mark
-            for order in self._increasing(symbol):
+            for order in self.increasing(symbol):
                 if order.intent.side is side:
-                    qty = CONTEXT.add(qty, order.remaining)
+                    qty = CONTEXT.add(qty, order.unsettled)
                     price = max(price, order.intent.price or ZERO)
             worst = max(worst, CONTEXT.multiply(CONTEXT.abs(qty), price))
         return worst
@@ -90,11 +95,10 @@ class Blotter:
         """
         held = {position.symbol: position for position in positions}
         total = ZERO
-        for symbol in sorted({*held, *self._open}):
+        for symbol in sorted({*held, *self._increasing}):
             position = held.get(symbol, Position(symbol=symbol))
             mark = marks.get(symbol, position.entry)
-            orders = tuple(self._increasing(symbol))
-            if not mark and any(not order.intent.price for order in orders):
+            if not mark and any(not order.intent.price for order in self.increasing(symbol)):
                 return None
             total = CONTEXT.add(total, self.worst_exposure(symbol, position.qty, mark))
         return total
@@ -117,12 +121,6 @@ class Blotter:
             blotter._put(order)
         return blotter
 
-    def _increasing(self, symbol: str) -> Iterable[Order]:
-        for key in self._open.get(symbol, ()):
-            order = self._orders[key]
-            if not order.intent.reduces:
-                yield order
-
     def _put(self, order: Order) -> None:
         key, symbol = order.key, order.intent.symbol
         before = self._orders.get(key)
@@ -135,6 +133,8 @@ class Blotter:
             self._exchange_ids[key.namespace, order.exchange_id] = key
         self._enter(self._open, symbol, key, there=order.open)
         self._enter(self._unknown, symbol, key, there=order.status is OrderStatus.UNKNOWN)
+        adds = not order.intent.reduces and (order.open or order.filled > order.booked)
+        self._enter(self._increasing, symbol, key, there=adds)
         if order.open:
             self._finished.pop(key, None)
         else:
@@ -166,6 +166,7 @@ class Blotter:
             raise InvariantError(f"order {key.client_id} is {order.status}: it cannot be forgotten")
         del self._orders[key], self._ranks[key], self._finished[key]
         self._exchange_ids.pop((key.namespace, order.exchange_id), None)
+        self._enter(self._increasing, order.intent.symbol, key, there=False)
         siblings = self._of_position[order.intent.symbol, order.position_epoch]
         del siblings[key]
         if not siblings:

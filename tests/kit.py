@@ -189,6 +189,7 @@ def order(
         created_at=when,
         updated_at=when,
         filled=Qty(Decimal(filled)),
+        booked=Qty(Decimal(filled)),
     )
 
 

@@ -167,6 +167,17 @@ def test_an_order_is_exposure_from_approval_to_its_proven_end(status: OrderStatu
     assert blotter.worst_exposure(BTC, D(0), D(50_000)) == 500
 
 
+@pytest.mark.parametrize("status", [S.PARTIALLY_FILLED, S.CANCELED, S.FILLED])
+def test_what_filled_is_exposure_until_the_ledger_has_it(status: OrderStatus) -> None:
+    """A query may tell the quantity long before the trades tell the position."""
+    blotter = holding(order("a"))
+    move(blotter, "a", status, filled="0.010", booked="0.004")
+    assert blotter.worst_exposure(BTC, D("0.004"), D(50_000)) == 500
+    assert blotter.gross_exposure((), {BTC: D(50_000)}) == 300
+    move(blotter, "a", status, filled="0.010")
+    assert blotter.worst_exposure(BTC, D("0.010"), D(50_000)) == 500
+
+
 def test_worst_exposure_takes_the_worse_side_at_the_remaining_quantity() -> None:
     blotter = holding(
         order("a", intent(Side.BUY, "2", kind=OrderType.LIMIT, price="90"), S.PARTIALLY_FILLED, filled="1"),
@@ -227,7 +238,7 @@ def test_an_open_order_cannot_be_forgotten() -> None:
 def test_a_blotter_that_forgot_everything_is_empty() -> None:
     blotter = holding(order("a"), stop("s"))
     move(blotter, "a", S.UNKNOWN)
-    move(blotter, "a", S.CANCELED, exchange_id="7")
+    move(blotter, "a", S.CANCELED, filled="0.001", booked="0", exchange_id="7")
     move(blotter, "s", S.CANCELED, exchange_id="8", namespace=Namespace.ALGO)
     for finished in blotter.finished_older_than(at(1)):
         blotter.apply(OrderForgotten(key=finished.key))

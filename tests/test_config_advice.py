@@ -60,6 +60,8 @@ def test_ninety_positions_of_two_stops_fit_under_the_cap_and_more_without_a_back
     assert "MORE_POSITIONS_THAN_STOPS" not in codes(config(governance={"max_concurrent_positions": 90}))
     single = config(governance={"max_concurrent_positions": 180}, exits={"backstop": False})
     assert "MORE_POSITIONS_THAN_STOPS" not in codes(single)
+    resting = config(governance={"max_concurrent_positions": 61}, exits={"tp_order": "algo"})
+    assert "MORE_POSITIONS_THAN_STOPS" in codes(resting), "a conditional target takes a slot too"
 
 
 def test_the_codes_own_defaults_are_warned_about_with_numbers() -> None:

@@ -58,9 +58,9 @@ def tail_after(turn: Turn, symbol: str, change: float) -> TailAfter:
 def worst_signed(turn: Turn, symbol: str) -> float:
     """Signed notional of the position with every order that could add to it, on the larger side."""
     qty = as_float(turn.d.ledger.position(symbol).qty)
-    orders = [o for o in turn.d.blotter.open_orders(symbol) if not o.intent.reduces]
-    long = qty + sum(as_float(o.remaining) for o in orders if o.intent.side is Side.BUY)
-    short = qty - sum(as_float(o.remaining) for o in orders if o.intent.side is Side.SELL)
+    orders = tuple(turn.d.blotter.increasing(symbol))
+    long = qty + sum(as_float(o.unsettled) for o in orders if o.intent.side is Side.BUY)
+    short = qty - sum(as_float(o.unsettled) for o in orders if o.intent.side is Side.SELL)
     return max(long, short, key=abs) * as_float(turn.price(symbol))
 
 

@@ -191,5 +191,10 @@ class Order:
         return Qty(max((self.intent.qty or Decimal(0)) - self.filled, Decimal(0)))
 
     @property
+    def unsettled(self) -> Qty:
+        """What it may still do to the position, or has done and the ledger does not know yet."""
+        return Qty((self.remaining if self.open else Decimal(0)) + self.filled - self.booked)
+
+    @property
     def open(self) -> bool:
         return not self.status.terminal

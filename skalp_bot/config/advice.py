@@ -9,7 +9,6 @@ from skalp_bot.config.knobs import COMMON, OWN, shown
 from skalp_bot.config.root import Config, Venue
 
 TAKER = 0.0005  # VIP 0 of USD-M futures; an account's own rate is known only to the exchange.
-STOPS_EACH = 2  # Working stop and backstop; the replacement of a stop lives beside it for a moment.
 MAINTENANCE = 0.004  # Of the lowest BTCUSDT bracket.
 
 
@@ -96,7 +95,7 @@ def costs(place: str, exits: ExitsConfig, core: AuroraConfig) -> Iterator[Advice
 
 def protection(core: AuroraConfig) -> Iterator[Advice]:
     gates = core.governance
-    each = max(STOPS_EACH if exits.backstop else STOPS_EACH - 1 for _, exits in exits_in_use(core))
+    each = max(exits.conditional_orders for _, exits in exits_in_use(core))
     protected = (gates.conditional_orders_max - gates.conditional_orders_reserve) // each
     if gates.max_concurrent_positions > protected:
         yield Advice(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from aurora.blotter import Blotter
 from aurora.model.facts import DurableFact, OrderForgotten, OrderMoved, OrderOpened
-from aurora.model.numbers import NO_QTY, NO_QUOTE
+from aurora.model.numbers import NO_QUOTE, Qty
 from aurora.model.order import NEXT, Namespace, Order, OrderKey, OrderStatus, OrderType, Side
 from tests.kit import BTC, ETH, at, intent, order
 
@@ -20,8 +20,13 @@ KINDS = (
 
 @st.composite
 def lives(draw: st.DrawFn) -> list[DurableFact]:
-    """Orders opened, moved along the table of statuses and forgotten, in any interleaving."""
+    """Orders opened, moved along the table of statuses and forgotten, in any interleaving.
+
+    They fill a little now and then, and what has filled is booked at once or later.
+    """
     status: dict[OrderKey, OrderStatus] = {}
+    filled: dict[OrderKey, int] = {}
+    booked: dict[OrderKey, int] = {}
     told: list[DurableFact] = []
     for number in range(draw(st.integers(1, 25))):
         act = draw(st.sampled_from(("open", "move", "move", "move", "forget")))
@@ -36,16 +41,18 @@ def lives(draw: st.DrawFn) -> list[DurableFact]:
             told.append(OrderForgotten(key=key))
         elif NEXT[status[key]]:
             status[key] = draw(st.sampled_from(NEXT[status[key]]))
-            told.append(moved(key, status[key], number))
+            filled[key] = draw(st.integers(filled.get(key, 0), 10))
+            booked[key] = draw(st.integers(booked.get(key, 0), filled[key]))
+            told.append(moved(key, status[key], number, (filled[key], booked[key])))
     return told
 
 
-def moved(key: OrderKey, status: OrderStatus, number: int) -> OrderMoved:
+def moved(key: OrderKey, status: OrderStatus, number: int, steps: tuple[int, int]) -> OrderMoved:
     return OrderMoved(
         key=key,
         status=status,
-        filled=NO_QTY,
-        booked=NO_QTY,
+        filled=Qty(Decimal(steps[0]) / 1_000),
+        booked=Qty(Decimal(steps[1]) / 1_000),
         cost=NO_QUOTE,
         exchange_id=f"x{key.client_id}",
         signed_at=None,
@@ -102,9 +109,13 @@ def test_the_indexes_say_what_the_orders_say(story: list[DurableFact]) -> None:
     for symbol in (BTC, ETH):
         assert blotter.open_orders(symbol) == those(symbol)
         assert blotter.unknown(symbol) == those(symbol, unknown=True)
-        entries = [one for one in those(symbol) if not one.intent.reduces]
-        buys = sum((one.remaining for one in entries if one.intent.side is Side.BUY), Decimal(0))
-        sells = sum((one.remaining for one in entries if one.intent.side is Side.SELL), Decimal(0))
+        buys = sells = Decimal(0)
+        for one in known:
+            if one.intent.symbol == symbol and not one.intent.reduces:
+                may_come = (one.intent.qty or Decimal(0)) - one.filled if one.open else Decimal(0)
+                unbooked = one.filled - one.booked
+                buys += (may_come + unbooked) * (one.intent.side is Side.BUY)
+                sells += (may_come + unbooked) * (one.intent.side is Side.SELL)
         assert blotter.worst_exposure(symbol, Decimal(0), Decimal(60_000)) == max(buys, sells) * 60_000
     algo = [one for one in known if one.open and one.key.namespace is Namespace.ALGO]
     assert blotter.conditional_open() == len(algo)
