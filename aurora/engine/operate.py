@@ -22,7 +22,7 @@ RESTING_NEWS_DUE = 5 * SECOND  # A resting entry that filled unheard would stand
 NEVER_DUE = 1 << 62
 OUTCOME_DUE = 10 * SECOND  # The outbox answers long before; without it the order is unknown.
 TRADES_DUE = SECOND
-KEEP_FINISHED = 600 * SECOND
+KEEP_FINISHED = 300 * SECOND
 FORGET_AT_ONCE = 64
 
 

@@ -13,23 +13,19 @@ FILLS_KEPT = 1_024  # More than the largest page of trades the exchange lists.
 class Book:
     """A base position and the recent trades over it.
 
-    A trade that arrives late is put where it belongs and everything after it is folded again. Trades up to
+    A trade that arrives late is put where it belongs and everything is folded again. Trades up to
     ``adopted_id`` are inside an adopted position already: they are remembered, and move nothing.
     """
 
-    __slots__ = ("_after", "_ids", "adopted_id", "base", "dropped_id", "trades")
+    __slots__ = ("_ids", "adopted_id", "base", "dropped_id", "position", "trades")
 
     def __init__(self, base: Position) -> None:
         self.base = base
         self.dropped_id = 0  # Trades up to here are inside the base and no longer remembered one by one.
         self.adopted_id = 0
+        self.position = base  # The base and every trade over it.
         self.trades: list[Traded] = []
         self._ids: list[int] = []
-        self._after: list[Position] = []  # The position after each trade.
-
-    @property
-    def position(self) -> Position:
-        return self._after[-1] if self._after else self.base
 
     @property
     def last_id(self) -> int:
@@ -45,17 +41,16 @@ class Book:
         at = bisect_left(self._ids, trade.trade_id)
         self.trades.insert(at, trade)
         self._ids.insert(at, trade.trade_id)
-        self._refold(at)
+        self.position = self._after(self.position, trade) if at == len(self.trades) - 1 else self._folded()
         if len(self.trades) > FILLS_KEPT:
-            self.base = self._after.pop(0)
+            self.base = self._after(self.base, self.trades.pop(0))
             self.dropped_id = self._ids.pop(0)
-            self.trades.pop(0)
 
     def adopt(self, qty: Qty, entry: Price) -> None:
         realized = self.position.realized
         self.adopted_id = self.last_id
         self.base = Position(symbol=self.base.symbol, qty=qty, entry=entry, realized=realized)
-        self._refold(0)
+        self.position = self._folded()
 
     def checkpoint(self) -> "BookCheckpoint":
         return BookCheckpoint(
@@ -71,16 +66,19 @@ class Book:
         book.dropped_id, book.adopted_id = checkpoint.dropped_id, checkpoint.adopted_id
         book.trades = list(checkpoint.trades)
         book._ids = [trade.trade_id for trade in book.trades]
-        book._refold(0)
+        book.position = book._folded()
         return book
 
-    def _refold(self, start: int) -> None:
-        del self._after[start:]
-        position = self._after[-1] if self._after else self.base
-        for trade in self.trades[start:]:
-            if trade.trade_id > self.adopted_id:
-                position = position.after(trade.side, trade.price, trade.qty)
-            self._after.append(position)
+    def _folded(self) -> Position:
+        position = self.base
+        for trade in self.trades:
+            position = self._after(position, trade)
+        return position
+
+    def _after(self, position: Position, trade: "Traded") -> Position:
+        if trade.trade_id <= self.adopted_id:
+            return position
+        return position.after(trade.side, trade.price, trade.qty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
