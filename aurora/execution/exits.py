@@ -4,7 +4,7 @@ from decimal import Decimal
 from itertools import takewhile
 
 from aurora.config import ExitsConfig
-from aurora.execution.levels import resting
+from aurora.execution.levels import on_grid, resting
 from aurora.model.bracket import Bracket
 from aurora.model.instrument import Instrument
 from aurora.model.numbers import MILLISECOND, SECOND, Price, Qty, ceil_to, floor_to
@@ -30,7 +30,10 @@ IN_VAIN = (OrderStatus.EXPIRED, OrderStatus.CANCELED, OrderStatus.REJECTED)
 def stop_intent(
     role: Role, bracket: Bracket, exits: ExitsConfig, instrument: Instrument, spread: float
 ) -> OrderIntent:
-    """The working stop (reduce-only, with quantity) or the backstop (closePosition, on the mark price)."""
+    """The working stop (reduce-only, with quantity) or the backstop (closePosition, on the mark price).
+
+    Levels were rounded when the position began; the exchange may have another tick by now.
+    """
     if role is Role.BACKSTOP:
         return OrderIntent(
             symbol=bracket.symbol,
@@ -38,7 +41,7 @@ def stop_intent(
             type=OrderType.STOP_MARKET,
             role=role,
             qty=None,
-            trigger=bracket.backstop,
+            trigger=on_grid(bracket.side, bracket.backstop, instrument.tick_size),
             close_position=True,
             working_type=WorkingType.MARK_PRICE,
             reason="backstop at the widest permitted loss",
@@ -49,7 +52,7 @@ def stop_intent(
         type=OrderType.STOP_MARKET,
         role=role,
         qty=bracket.qty,
-        trigger=bracket.stop
+        trigger=on_grid(bracket.side, bracket.stop, instrument.tick_size)
         if exits.mode == "exchange"
         else resting(bracket.side, bracket.stop, spread, exits, instrument),
         reduce_only=True,
@@ -154,8 +157,16 @@ def bound(side: Side, mark: Decimal, instrument: Instrument) -> Price:
 
 
 def split(qty: Qty, instrument: Instrument | None) -> tuple[Qty, ...]:
-    """Parts of at most the largest market order, adding up to ``qty``."""
-    if instrument is None or qty <= instrument.market_qty_max:
+    """Parts of at most the largest market order, adding up to ``qty``.
+
+    Up to the next step where the exchange has a coarser one since the position began: of an order that can
+    only reduce it takes what there is.
+    """
+    if instrument is None:
+        return (qty,)
+    if instrument.market_step_size > 0:
+        qty = Qty(ceil_to(qty, instrument.market_step_size))
+    if qty <= instrument.market_qty_max:
         return (qty,)
     parts: list[Qty] = []
     left = qty

@@ -39,12 +39,16 @@ def levels(
     # A stop that is no share of the entry stays inside the backstop whatever the market does.
     if (stop - backstop) * sign <= 0:
         stop = (entry + backstop) / 2
-    rounded = ceil_to if side is Side.BUY else floor_to
     return Levels(
-        stop=Price(rounded(stop, tick)),
-        take_profit=Price(rounded(target, tick)),
-        backstop=Price(rounded(backstop, tick)),
+        stop=on_grid(side, stop, tick),
+        take_profit=on_grid(side, target, tick),
+        backstop=on_grid(side, backstop, tick),
     )
+
+
+def on_grid(side: Side, price: Decimal, tick: Price) -> Price:
+    """A stop or a target of a position on ``side``, upwards for a long one: hit earlier, or further away."""
+    return Price(ceil_to(price, tick) if side is Side.BUY else floor_to(price, tick))
 
 
 def distance(entry: Price, fraction: float, ranges: float, atr: float | None) -> Decimal:
