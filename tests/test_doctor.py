@@ -194,8 +194,8 @@ def test_a_wallet_too_small_is_told_what_it_takes_and_is_no_fault_of_the_venue(
 def test_a_symbol_nobody_lists_is_named(venue: Venue, profile: Path, capsys: Capture) -> None:
     profile.write_text(profile.read_text().replace("BTCUSDT", "BTXUSDT"))
     code, found = ask(venue, profile, capsys)
-    assert (code, found["filters"]["verdict"]) == (3, "fail")
-    assert "BTXUSDT is not listed" in found["filters"]["advice"]
+    assert (code, found["filters BTXUSDT"]["verdict"]) == (3, "fail")
+    assert "BTXUSDT is not listed" in found["filters BTXUSDT"]["advice"]
 
 
 def test_a_disk_that_cannot_be_written_is_exit_1(venue: Venue, profile: Path, capsys: Capture) -> None:

@@ -142,6 +142,32 @@ async def test_nothing_is_set_under_an_open_position() -> None:
 
 
 @awaited
+async def test_symbols_that_do_not_trade_are_left_out_while_one_does() -> None:
+    async with scene(symbols=("BTCUSDT", "ETHUSDT", "GONEUSDT")) as s:
+        halted = BITCOIN | {"symbol": "ETHUSDT", "status": "SETTLING"}
+        s.venue.usual["GET exchangeInfo"] = lambda _: {"symbols": [BITCOIN, halted]}
+        await s.exchange.open()
+        told = s.last(InstrumentsLoaded)
+        assert [(each.symbol, each.trading) for each in told.instruments] == [
+            ("BTCUSDT", True),
+            ("ETHUSDT", False),
+        ]
+        assert told.missing == ("GONEUSDT",)
+        assert {seen.params["symbol"] for seen in s.venue.seen if seen.name == "GET symbolConfig"} == {
+            "BTCUSDT"
+        }
+
+
+@awaited
+async def test_nothing_that_trades_is_refused_unless_a_position_is_held() -> None:
+    async with scene() as s:
+        s.venue.usual["GET exchangeInfo"] = lambda _: {"symbols": [BITCOIN | {"status": "BREAK"}]}
+        assert "BTCUSDT does not trade" in await refused(s)
+        s.venue.usual["GET positionRisk"] = lambda _: [POSITION]
+        await s.exchange.open()
+
+
+@awaited
 async def test_more_leverage_than_the_symbol_allows_is_refused_before_anything_is_set() -> None:
     async with scene(leverage=126) as s:
         assert "125" in await refused(s)

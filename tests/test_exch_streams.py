@@ -7,7 +7,7 @@ import pytest
 from aurora.model.account import AccountSnapshot
 from aurora.model.commands import RequestSnapshot
 from aurora.model.control import DecodeFailed, Stream, StreamChanged
-from aurora.model.events import FeesLoaded, OrderAcked, OrderUpdate
+from aurora.model.events import FeesLoaded, InstrumentsLoaded, OrderAcked, OrderUpdate
 from aurora.model.market import BookTicker, MarketTrade, MarkPrice
 from tests.exch_kit import STOP_SELL, Canned, Scene, awaited, error, streaming, submit, until
 
@@ -248,6 +248,27 @@ async def test_a_flood_of_spoiled_quotes_is_told_once_a_second_and_account_frame
         for _ in range(5):
             await s.venue.say("private", order_event(q="NaN"))
         await until(lambda: len(s.of(DecodeFailed)) == told + 5)
+
+
+@pytest.mark.parametrize("code", [-1111, -4014, -4023, -1121, -4140])
+@awaited
+async def test_a_refusal_that_proves_the_filters_old_has_them_read_again_at_once(code: int) -> None:
+    async with streaming(**CALM) as s:
+        await all_up(s)
+        s.venue.next["POST order"] = [error(code)]
+        await s.exchange.execute(submit("skalpa-1-1-0E"))
+        await until(lambda: s.of(InstrumentsLoaded))
+        assert s.venue.times("GET exchangeInfo") == 1
+
+
+@awaited
+async def test_filters_are_read_again_at_intervals_and_other_refusals_change_nothing() -> None:
+    async with streaming(reload_s=0.4, **CALM) as s:
+        await all_up(s)
+        s.venue.next["POST order"] = [error(-2019)]
+        await s.exchange.execute(submit("skalpa-1-1-0E"))
+        assert not s.of(InstrumentsLoaded)
+        await until(lambda: s.of(InstrumentsLoaded))
 
 
 @awaited

@@ -32,7 +32,7 @@ from aurora.model.events import (
     Started,
     TradesListed,
 )
-from aurora.model.facts import FeesKnown, InstrumentsKnown
+from aurora.model.facts import FeesKnown
 from aurora.model.fill import Fill
 from aurora.model.market import BookTicker, Candles, MarketTrade, MarkPrice
 from aurora.model.numbers import Nanos
@@ -115,8 +115,8 @@ class Engine:
                 for symbol in touched(turn, event):
                     protect(turn, symbol)
                     remember(turn, symbol)
-            case InstrumentsLoaded(instruments=instruments):
-                turn.conclude(InstrumentsKnown(instruments=instruments, at=turn.now))
+            case InstrumentsLoaded():
+                operate.instruments_loaded(turn, event)
             case FeesLoaded(fees=fees):
                 turn.conclude(FeesKnown(fees=fees, at=turn.now))
             case LeverageChanged():

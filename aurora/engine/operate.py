@@ -1,5 +1,6 @@
 """What is not the market: start-up, operators' verbs, streams coming and going, and the passing of time."""
 
+from dataclasses import replace
 from itertools import islice
 from typing import assert_never
 
@@ -12,8 +13,8 @@ from aurora.engine.trading import resume, set_state
 from aurora.engine.turn import Turn
 from aurora.execution.bracket import not_after
 from aurora.model.control import Control, DecodeFailed, Heartbeat, Stream, StreamChanged, TradingState, Verb
-from aurora.model.events import LeverageChanged, MarginCalled, RequestFailed, Started
-from aurora.model.facts import BracketSet, CleanStop, EpochTaken, OrderForgotten
+from aurora.model.events import InstrumentsLoaded, LeverageChanged, MarginCalled, RequestFailed, Started
+from aurora.model.facts import BracketSet, CleanStop, EpochTaken, InstrumentsKnown, OrderForgotten
 from aurora.model.numbers import NEVER, SECOND, Nanos
 from aurora.model.order import Order, OrderStatus, OrderType, Role, TimeInForce
 
@@ -95,6 +96,21 @@ def decode_failed(turn: Turn, event: DecodeFailed) -> None:
         for symbol in turn.config.symbols:
             turn.list_trades(symbol, "an account message could not be read")
         turn.look_soon("an account message could not be read")
+
+
+def instruments_loaded(turn: Turn, event: InstrumentsLoaded) -> None:
+    """What has changed is news; what does not trade any more is entered no more, and managed while held."""
+    known = turn.d.instruments
+    gone = [replace(known[symbol], trading=False) for symbol in event.missing if symbol in known]
+    told = (*event.instruments, *gone)
+    news = tuple(instrument for instrument in told if known.get(instrument.symbol) != instrument)
+    if news:
+        turn.conclude(InstrumentsKnown(instruments=news, at=turn.now))
+    turn.stats.without(event.missing)
+    for symbol in event.missing:
+        turn.alert("NOT_TRADING", symbol, f"{symbol} is not listed: no entries; what is held is managed")
+    for symbol in [instrument.symbol for instrument in event.instruments if not instrument.trading]:
+        turn.alert("NOT_TRADING", symbol, f"{symbol} does not trade: no entries; what is held is managed")
 
 
 def leverage_changed(turn: Turn, event: LeverageChanged) -> None:

@@ -33,6 +33,7 @@ class Statistics:
         self._minute: dict[str, float] = {}
         self._minute_no = 0
         self._candles: dict[str, Sequence[float]] = {}
+        self._awaited = config.symbols
 
     def sample(self, market: MarketView, now: Nanos) -> None:
         """Once a second."""
@@ -45,13 +46,17 @@ class Statistics:
                 self.scenarios.push(returns(self._minute, mids))
             self._minute_no, self._minute = minute, mids
 
+    def without(self, symbols: tuple[str, ...]) -> None:
+        """No history comes for these; that of the others is not held up by it."""
+        self._awaited = tuple(symbol for symbol in self.symbols if symbol not in symbols)
+
     def warm(self, candles: Candles) -> None:
         """History counts once it is there for every symbol, so that its minutes are joint ones."""
         self._candles[candles.symbol] = candles.closes
-        if any(symbol not in self._candles for symbol in self.symbols):
+        if any(symbol not in self._candles for symbol in self._awaited):
             return
-        length = min(len(self._candles[symbol]) for symbol in self.symbols)
-        rows = {symbol: self._candles[symbol][-length:] for symbol in self.symbols}
+        length = min(len(self._candles[symbol]) for symbol in self._awaited)
+        rows = {symbol: self._candles[symbol][-length:] for symbol in self._awaited}
         for at in range(1, length):
             before = {symbol: closes[at - 1] for symbol, closes in rows.items()}
             self.scenarios.push(returns(before, {symbol: closes[at] for symbol, closes in rows.items()}))

@@ -159,7 +159,10 @@ class IncomeListed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentsLoaded:
+    """What the exchange lists of our symbols; ``missing`` are those it does not."""
+
     instruments: tuple[Instrument, ...]
+    missing: tuple[str, ...] = ()
     ts_recv: Nanos
 
 

@@ -178,7 +178,12 @@ class Checkup:
                 found.append(warn(check, rules, self._too_small(as_float(each.notional_min))))
             else:
                 found.append(ok(check, rules))
+        for symbol, why in self._startup.missing.items():
+            found.append(fail(f"filters {symbol}", "not listed", why, "TRADING"))
         return found
+
+    def _listed(self) -> list[str]:
+        return [symbol for symbol in self._settings.symbols if symbol not in self._startup.missing]
 
     def _too_small(self, notional_min: float) -> str:
         wallet = notional_min / self._needs.notional_share_max
@@ -194,7 +199,7 @@ class Checkup:
     async def _margin(self) -> list[Finding]:
         wanted = f"{self._settings.margin_type} x{self._settings.leverage}"
         found: list[Finding] = []
-        for symbol in self._settings.symbols:
+        for symbol in self._listed():
             row = await self._startup.symbol_config(symbol)
             seen = f"{text(row, 'marginType')} x{whole(row, 'leverage')}"
             check = f"margin {symbol}"
@@ -233,7 +238,7 @@ class Checkup:
 
     async def _fees(self) -> list[Finding]:
         found: list[Finding] = []
-        for symbol in self._settings.symbols[:FEES_ASKED_MAX]:
+        for symbol in self._listed()[:FEES_ASKED_MAX]:
             rates = await self._startup.fees(symbol)
             found.append(ok(f"fees {symbol}", f"maker {rates.maker:f}, taker {rates.taker:f} of notional"))
         return found

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from math import inf
 from typing import assert_never
 
 from aurora.errors import InvariantError
@@ -32,8 +33,12 @@ from skalp_bot.exch.wire import Answer, Reply, Request
 from skalp_bot.ports import Clock, Emit, VenueError
 
 SKEWED = (-1021, -5028)
+# Precision, tick size and step size as we know them are not the venue's, nor is the state of the symbol.
+OUTDATED = (-1111, -4014, -4023, -1121, -1122, -4140, -4141)
 POSTED_MAX = 10_000  # Ids remembered as posted; many times what the outbox can hold back.
 FEES_RETRY_S = 60.0
+RELOAD_AGAIN_S = 5.0
+HALTED_S = 60.0
 
 
 class BinanceExchange:
@@ -46,6 +51,7 @@ class BinanceExchange:
         self._posted: dict[OrderKey, None] = {}
         self._connected = False
         self._skewed = asyncio.Event()
+        self._outdated = asyncio.Event()
         self.venue_clock = VenueClock(clock)
         self._client = BinanceClient(
             settings,
@@ -85,7 +91,7 @@ class BinanceExchange:
         """Everything a trading day needs; raises VenueError with the fix, emits what it learned."""
         await self.connect_fast()
         try:
-            await self._startup.instruments()
+            await self._startup.fit(await self._startup.instruments())
             await self._startup.one_way_mode()
             await self._startup.margin_and_leverage()
             await self._startup.candles()
@@ -103,6 +109,7 @@ class BinanceExchange:
             tasks.create_task(self._streams.run(), name="streams")
             tasks.create_task(self._keep_clock(), name="clock-sync")
             tasks.create_task(self._keep_warm(), name="warm-connections")
+            tasks.create_task(self._load_fees(), name="fees")
             tasks.create_task(self._keep_filters(), name="filters")
 
     async def execute(self, command: Command) -> None:
@@ -173,6 +180,8 @@ class BinanceExchange:
         answer = await self._rest.ask(request, lane, send_before=send_before)
         if isinstance(answer, Reply) and answer.code in SKEWED:
             self._skewed.set()
+        if isinstance(answer, Reply) and answer.code in OUTDATED:
+            self._outdated.set()
         return answer
 
     async def _keep_clock(self) -> None:
@@ -192,14 +201,24 @@ class BinanceExchange:
             await self._rest.warm()
             await self._clock.sleep(self._settings.warm_every_s)
 
-    async def _keep_filters(self) -> None:
-        """Fees first, because nothing waited for them; then filters, now and again."""
-        for symbol in self._settings.symbols:
+    async def _load_fees(self) -> None:
+        """Once, after the start, because nothing waited for them."""
+        for symbol in [each for each in self._settings.symbols if each not in self._startup.missing]:
             while not await self._done("commissionRate", symbol, self._startup.fees(symbol)):
                 await self._clock.sleep(FEES_RETRY_S)
+
+    async def _keep_filters(self) -> None:
+        """At intervals, short ones while a symbol of ours does not trade; at once when proven wrong."""
         while True:
-            await self._clock.sleep(self._settings.reload_s)
+            halted = len(self._startup.trading) < len(self._settings.symbols)
+            try:
+                async with asyncio.timeout(min(self._settings.reload_s, HALTED_S if halted else inf)):
+                    await self._outdated.wait()
+            except TimeoutError:
+                pass
+            self._outdated.clear()
             await self._done("exchangeInfo", "filters", self._startup.instruments())
+            await self._clock.sleep(RELOAD_AGAIN_S)
 
     async def _done(self, request: str, subject: str, work: Awaitable[object]) -> bool:
         """Upkeep that fails is told and tried again; it stops nothing."""

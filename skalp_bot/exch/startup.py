@@ -50,6 +50,8 @@ class Startup:
         self._venue_clock = venue_clock
         self._emit = emit
         self.host = host
+        self.missing: dict[str, str] = {}  # Symbols of ours that are not listed, with words for people.
+        self.trading: tuple[str, ...] = ()
 
     async def reach(self) -> None:
         """Keep asking for the time until the venue answers, for REACH_S at most."""
@@ -90,9 +92,34 @@ class Startup:
         info = await self.ask(request, timeout_s=self._settings.bulk_timeout_s)
         self._rest.budget.set_limits(rows(mapping(info, "exchangeInfo").get("rateLimits", []), "rateLimits"))
         listed = listings.listed_symbols(info)
-        loaded = tuple([await self._instrument(symbol, listed) for symbol in self._settings.symbols])
-        self._emit(InstrumentsLoaded(instruments=loaded, ts_recv=self._now()))
+        self.missing = {
+            symbol: f"symbol {symbol} is not listed at {self.host}; {_likely(symbol, sorted(listed))}"
+            for symbol in self._settings.symbols
+            if symbol not in listed
+        }
+        ours = [listed[symbol] for symbol in self._settings.symbols if symbol in listed]
+        loaded = tuple([await self._bracketed(listings.instrument(row)) for row in ours])
+        self.trading = tuple(each.symbol for each in loaded if each.trading)
+        missing = tuple(self.missing)
+        self._emit(InstrumentsLoaded(instruments=loaded, missing=missing, ts_recv=self._now()))
         return loaded
+
+    async def fit(self, loaded: tuple[Instrument, ...]) -> None:
+        """Refuse what cannot be traded as configured; symbols that do not trade now are left out, not all."""
+        for each in loaded:
+            if each.quote_asset != self._settings.quote_asset:
+                raise VenueError(
+                    f"symbol {each.symbol} is quoted in {each.quote_asset}, the account in"
+                    f" {self._settings.quote_asset}: take another symbol or quote_asset"
+                )
+            wanted = self._settings.leverage
+            most = max((bracket.leverage for bracket in each.brackets), default=wanted)
+            if wanted > most:
+                raise VenueError(f"leverage {wanted} is above what {each.symbol} allows ({most}): lower it")
+        if self.trading or set(await self._positions_open()) & set(self._settings.symbols):
+            return
+        halted = [f"symbol {each.symbol} does not trade at {self.host} now" for each in loaded]
+        raise VenueError("; ".join([*self.missing.values(), *halted]))
 
     async def one_way_mode(self) -> None:
         """Hedge mode is switched off when nothing is open."""
@@ -110,7 +137,7 @@ class Startup:
     async def margin_and_leverage(self) -> None:
         """Set only where they differ and the symbol is flat; what the venue then says is what counts."""
         open_symbols = await self._positions_open()
-        for symbol in self._settings.symbols:
+        for symbol in self.trading:
             config = await self.symbol_config(symbol)
             flat = symbol not in open_symbols
             if text(config, "marginType") != self._settings.margin_type:
@@ -132,6 +159,8 @@ class Startup:
     async def candles(self) -> None:
         """History to warm up on, one minute each."""
         for symbol in self._settings.symbols:
+            if symbol in self.missing:
+                continue
             params = {"symbol": symbol, "interval": "1m", "limit": str(CANDLES)}
             request = Request(method="GET", path="klines", api="fapiPublic", params=params, weight=2)
             history = await self.ask(request, timeout_s=self._settings.bulk_timeout_s)
@@ -144,24 +173,9 @@ class Startup:
         self._emit(FeesLoaded(fees=rates, ts_recv=self._now()))
         return rates
 
-    async def _instrument(self, symbol: str, listed: dict[str, Row]) -> Instrument:
-        if symbol not in listed:
-            raise VenueError(
-                f"symbol {symbol} is not listed at {self.host}; {_likely(symbol, sorted(listed))}"
-            )
-        plain = listings.instrument(listed[symbol])
-        if plain.quote_asset != self._settings.quote_asset:
-            raise VenueError(
-                f"symbol {symbol} is quoted in {plain.quote_asset}, the account in"
-                f" {self._settings.quote_asset}: take another symbol or quote_asset"
-            )
-        request = Request(method="GET", path="leverageBracket", params={"symbol": symbol})
-        brackets = listings.leverage_brackets(await self.ask(request)).get(symbol, ())
-        if brackets and self._settings.leverage > max(each.leverage for each in brackets):
-            raise VenueError(
-                f"leverage {self._settings.leverage} is above what {symbol} allows"
-                f" ({max(each.leverage for each in brackets)}): lower it"
-            )
+    async def _bracketed(self, plain: Instrument) -> Instrument:
+        request = Request(method="GET", path="leverageBracket", params={"symbol": plain.symbol})
+        brackets = listings.leverage_brackets(await self.ask(request)).get(plain.symbol, ())
         return listings.with_brackets(plain, brackets)
 
     async def _positions_open(self) -> tuple[str, ...]:

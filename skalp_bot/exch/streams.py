@@ -25,6 +25,7 @@ LISTEN_KEY_S = 25 * 60.0  # The venue forgets a key after 60 minutes.
 LISTEN_KEY_RETRY_S = 60.0
 LISTEN_KEY_TRIES = 3
 LISTEN_KEY_GONE = -1125
+NO_SUCH_SYMBOL = -1121  # Delisted: nobody quotes it.
 PROOFS_MAX = 4096
 
 
@@ -205,6 +206,8 @@ class Streams:
         )
         answer = await self._rest.ask(request, Lane.QUERY)
         try:
+            if isinstance(answer, Reply) and answer.code == NO_SUCH_SYMBOL:
+                return ""
             if not isinstance(answer, Reply) or answer.status != 200:
                 return f"the book of {symbol} cannot be asked for"
             told = whole(mapping(answer.payload(), "bookTicker"), "lastUpdateId")

@@ -28,6 +28,7 @@ ALERTS = (
     "FOREIGN_ORDER",
     "LOOP_GAP",
     "NAKED",
+    "NOT_TRADING",
     "REDUCTION_REFUSED",
     "RESUME_REFUSED",
     "STOP_SHRUNK",

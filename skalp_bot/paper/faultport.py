@@ -10,6 +10,7 @@ import orjson
 from aiohttp import web
 
 from skalp_bot.clock import SystemClock
+from skalp_bot.paper.errors import VenueError
 from skalp_bot.paper.exchange import Exchange
 from skalp_bot.paper.faults import Do, FaultError, On, Rule, Switchboard
 from skalp_bot.paper.moved import MovedMarket
@@ -103,7 +104,7 @@ class Faults:
         return list(found)
 
     async def control(self, request: web.BaseRequest) -> web.StreamResponse:
-        """GET /rules, /requests; POST /rules, /reset, /freeze, /market; DELETE /rules[/NAME]."""
+        """GET /rules, /requests; POST /rules, /reset, /freeze, /market, /symbols; DELETE /rules[/NAME]."""
         try:
             body = orjson.loads(await request.read() or b"{}")
             shown = self.act(request.method, request.path.strip("/").split("/"), body)
@@ -125,6 +126,9 @@ class Faults:
             case "POST", ["market"] if isinstance(self.exchange.source, MovedMarket):
                 self.exchange.source.push(body, self.clock.now() // 1_000_000)
                 return {}
+            case "POST", ["symbols"]:
+                self.relist(body)
+                return {}
             case "DELETE", ["rules", *name]:
                 self.board.clear("/".join(name))
                 return self.board.counts()
@@ -138,7 +142,19 @@ class Faults:
                 return {"connections": len(outlets)}
             case _:
                 asked = "/".join(path)
-                raise FaultError(f"{method} /{asked}: use /rules, /requests, /reset, /freeze or /market")
+                raise FaultError(
+                    f"{method} /{asked}: use /rules, /requests, /reset, /freeze, /market or /symbols"
+                )
+
+    def relist(self, body: Mapping[str, Any]) -> None:
+        """Another status, other filters, worded as in exchangeInfo."""
+        changes = {name: value for name, value in body.items() if name != "symbol"}
+        try:
+            self.exchange.desk.venue.relist(str(body.get("symbol")), changes)
+        except (VenueError, KeyError, ValueError, TypeError, ArithmeticError) as error:
+            raise FaultError(
+                f"symbols: {error!r}: name a symbol, and change it as exchangeInfo does"
+            ) from None
 
 
 @asynccontextmanager

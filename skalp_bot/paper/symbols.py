@@ -153,6 +153,13 @@ def spec_of(row: Mapping[str, Any], tiers: Mapping[str, Any] | None) -> SymbolSp
     )
 
 
+def altered(spec: SymbolSpec, changes: Mapping[str, Any]) -> SymbolSpec:
+    """Lay other values of exchangeInfo over a symbol's own; filters are merged one by one, by their type."""
+    told = {item["filterType"]: item for item in changes.get("filters", [])}
+    filters = [item | told.get(item["filterType"], {}) for item in spec.raw["filters"]]
+    return spec_of({**spec.raw, **changes, "filters": filters}, spec.raw_brackets)
+
+
 def grid_of(size: str, precision: int) -> Decimal:
     """Give a filter's step; zero turns the filter off, and the precision alone (-1111) is the grid."""
     return Decimal(size) or Decimal(1).scaleb(-precision)

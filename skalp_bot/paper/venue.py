@@ -19,7 +19,7 @@ from skalp_bot.paper.matching import on_print
 from skalp_bot.paper.money import ZERO, exact, plain
 from skalp_bot.paper.orders import AlgoOrder, AlgoRef, Amend, NewAlgo, NewOrder, Order, OrderRef, Push, Query
 from skalp_bot.paper.persist import dump, restore
-from skalp_bot.paper.symbols import SymbolSpec
+from skalp_bot.paper.symbols import SymbolSpec, altered
 from skalp_bot.paper.user_events import Why, account_update, leverage_update
 
 __all__ = ["Account", "Venue", "VenueSettings"]
@@ -43,14 +43,19 @@ class Venue:
         state: Mapping[str, Any] | None = None,
     ) -> None:
         """Open the venue, or go on from what `snapshot` gave."""
-        self.symbols = symbols
+        self.symbols = dict(symbols)
         self.now_ms = now_ms
         ids = Ids(order=now_ms * 10, algo=2_000_000_000_000_000 + now_ms, tran=now_ms * 10)
-        self.floor = Floor(symbols=symbols, settings=settings, ids=ids, opened_ms=now_ms)
+        self.floor = Floor(symbols=self.symbols, settings=settings, ids=ids, opened_ms=now_ms)
         for spec in symbols.values():
             self.floor.add_market(spec)
         if state is not None:
             restore(self.floor, state)
+
+    def relist(self, symbol: str, changes: Mapping[str, Any]) -> None:
+        """Change a symbol's status or filters, worded as in exchangeInfo; nobody is told, as on Binance."""
+        market = self.floor.market(symbol)
+        self.symbols[symbol] = market.spec = altered(market.spec, changes)
 
     # Accounts.
     @exact
