@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from skalp_bot.paper.book import Half
 from skalp_bot.paper.errors import VenueError
@@ -17,6 +17,7 @@ from skalp_bot.paper.orders import (
     Amend,
     NewAlgo,
     NewOrder,
+    Order,
     OrderRef,
     OrderType,
     PositionSide,
@@ -50,6 +51,16 @@ ACTS = (
     "cancel_all",
 )
 WEIGHTS = (20, 14, 4, 26, 10, 8, 8, 6, 2, 4, 1)
+
+
+class Waiting(NamedTuple):
+    """A resting order as it was before an act."""
+
+    order: Order
+    price: Decimal
+    place: int
+    filled: Decimal
+    amends: int
 
 
 @dataclass
@@ -98,10 +109,12 @@ class Chaos:
         self.acts += 1
         self.now_ms += self.rng.randrange(0, 3)
         name = chosen or self.rng.choices(ACTS, WEIGHTS)[0]
+        before = self.waiting()
         try:
             getattr(self, name)()
         except VenueError as error:
             self.refusals[error.code] = self.refusals.get(error.code, 0) + 1
+        self.check_priority(before)
         self.after()
 
     # Acts of the feed.
@@ -278,6 +291,21 @@ class Chaos:
         resting = sum(len(queue) for half in (bids, asks) for queue in half.queues.values())
         assert resting == sum(len(account.open.get(SYMBOL, ())) for account in self.accounts)
 
+    def waiting(self) -> list[Waiting]:
+        """Note every resting order: its price, its place, what it has filled, how often it was changed."""
+        orders = [o for a in self.accounts for o in a.open.get(SYMBOL, {}).values()]
+        return [Waiting(o, o.price, o.place, o.filled, o.amends) for o in orders]
+
+    def check_priority(self, before: list[Waiting]) -> None:
+        """Who waited at a better price, or longer at the same, was served first."""
+        untouched = [w for w in before if w.order.amends == w.amends]
+        waits = [w for w in untouched if w.order.open]
+        for served in (w for w in untouched if w.order.filled > w.filled):
+            sign = served.order.side.sign
+            for other in (w for w in waits if w.order.side is served.order.side):
+                ahead = (sign * other.price, -other.place) > (sign * served.price, -served.place)
+                assert not ahead, "an order was served before one that stood in front of it"
+
     def check_half(self, half: Half) -> None:
         assert half.prices == sorted(half.live)
         assert all(qty > 0 for qty in half.live.values()), "nothing rests at zero or below"
@@ -323,9 +351,21 @@ class Chaos:
         assert abs(totals.rounding.get("USDT", D(0))) <= D("0.00000001") * (self.fills + 1)
 
     def check_rows(self) -> None:
-        """The slow law: a wallet is the sum of its income rows."""
+        """The slow laws: a wallet is the sum of its rows, and every contract came from somebody."""
+        sides: dict[int, list[tuple[int, Decimal, bool]]] = {}
         for account in self.accounts:
             assert account.wallet["USDT"] == sum((row.amount for row in account.income), D(0))
             booked = sum((t.realized - t.commission for t in account.trades), D(0))
             kinds = ("REALIZED_PNL", "COMMISSION")
             assert booked == sum((row.amount for row in account.income if row.kind in kinds), D(0))
+            for held in PositionSide:
+                moved = (t.side.sign * t.qty for t in account.trades if t.position_side is held)
+                assert account.held(SYMBOL, held) == sum(moved, D(0)), "a position is the sum of its trades"
+            for trade in account.trades:
+                row = (trade.side.sign, trade.qty, trade.maker)
+                sides.setdefault(trade.trade_id, []).append(row)
+        for rows in sides.values():
+            if len(rows) == 2:  # between two accounts: one buys what the other sells, one was there first
+                (one, qty, maker), (other, same, taker) = rows
+                assert (one, qty, maker) == (-other, same, not taker), "a trade is no exchange"
+            assert len(rows) <= 2
