@@ -1,5 +1,6 @@
 """Every refusal the paper exchange can be brought to: exact status, code and wording."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from skalp_bot.paper.errors import TABLE
 from tests.wire_kit import START_MS, Reply, Shop, open_shop
 
 Row = tuple[dict[str, Any], int, str | None]
@@ -588,3 +590,15 @@ def test_a_state_of_things_earns_its_own_refusal(
     shop = open_shop(tmp_path, options={"limits": False}, deposit="100000")
     code, message = story[2]
     assert story[1](shop).refusal == (400, code, message)
+
+
+def test_every_code_of_the_table_is_provoked_here_or_named_on_the_page_as_out_of_reach() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "paper-exchange.md").read_text(encoding="utf-8")
+    section = page.partition("## Codes nothing here provokes")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| -")]
+    named = {int(code) for row in rows for code in re.findall(r"-\d{4}", row)}
+    tests = "".join(file.read_text(encoding="utf-8") for file in sorted(Path(__file__).parent.glob("*.py")))
+    provoked = {code for code in TABLE if re.search(rf"{code}\b", tests)}
+    assert named & provoked == set()
+    assert set(TABLE) - provoked == named
