@@ -62,9 +62,7 @@ METHODS: Mapping[str, Method] = {
     "v2/account.balance": Method(call=routes_account.balances(3), weight=5),
     "account.position": Method(call=routes_account.position_risk(2), weight=5),
     "v2/account.position": Method(call=routes_account.position_risk(3), weight=5),
-    "userDataStream.start": Method(
-        call=routes_account.new_listen_key, security=Security.KEY, weight=5, writes=True
-    ),
+    "userDataStream.start": Method(call=routes_account.new_listen_key, security=Security.KEY, writes=True),
     "userDataStream.ping": Method(call=routes_account.keep_listen_key, security=Security.KEY, writes=True),
     "userDataStream.stop": Method(call=routes_account.close_listen_key, security=Security.KEY, writes=True),
 }
@@ -113,7 +111,9 @@ class WsApi:
         try:
             name, values = well_formed(name, values)
             shown = self.shows_limits(values)
-            ordering, result = self.perform(name, values)
+            method = METHODS.get(name.removeprefix("v1/"))
+            ordering = method is not None and method.ordering
+            result = self.perform(name, method, values)
             body: dict[str, object] = {"id": identity, "status": 200, "result": result}
         except VenueError as error:
             body = {"id": identity, "status": error.status, "error": error.body()}
@@ -125,13 +125,12 @@ class WsApi:
         wish = values.get("returnRateLimits")
         return self.with_limits if wish is None else wish is True or wish == "true"
 
-    def perform(self, name: str, values: dict[str, object]) -> tuple[bool, object]:
+    def perform(self, name: str, method: Method | None, values: dict[str, object]) -> object:
         now_ms, desk = self.exchange.now_ms, self.exchange.desk
         desk.limits.check_ban(self.ip, now_ms)
         if name.startswith("session."):
             desk.limits.spend(self.ip, 2, now_ms)
-            return False, self.session_call(name, values)
-        method = METHODS.get(name)
+            return self.session_call(name, values)
         if method is None:
             raise VenueError(-1000, msg=f"Unknown method '{name}'.")
         params = from_json(values)
@@ -145,7 +144,7 @@ class WsApi:
         call = Call(desk=desk, params=params, key=key, now_ms=now_ms, ip=self.ip)
         result = method.call(call)
         self.exchange.settle(changed=method.writes)
-        return method.ordering, result
+        return result
 
     def admit(self, method: Method, params: Params, values: dict[str, object]) -> Key | None:
         """Check key, parameters, clock and signature; a logged-on session needs neither key nor signature."""

@@ -139,6 +139,45 @@ def test_refusals_come_in_the_envelope(shop: Shop, change: dict[str, Any], statu
     assert (answer["status"], answer["error"]["code"]) == (status, code)
 
 
+def test_a_refused_order_tells_its_counts_too(shop: Shop) -> None:
+    answer = ask(shop, connect(shop), "order.place", **(LIMIT | {"quantity": "900"}))
+    assert answer["error"] == {"code": -2019, "msg": "Margin is insufficient."}
+    assert [(row["rateLimitType"], row["interval"], row["count"]) for row in answer["rateLimits"]] == [
+        ("ORDERS", "SECOND", 1),
+        ("ORDERS", "MINUTE", 1),
+        ("REQUEST_WEIGHT", "MINUTE", 5),
+    ]
+
+
+def test_a_method_may_be_named_with_its_version(shop: Shop) -> None:
+    answer = ask(shop, connect(shop), "v1/ticker.price", signed=False, symbol="BTCUSDT")
+    assert answer["result"]["symbol"] == "BTCUSDT"
+
+
+METHOD_WEIGHTS: list[tuple[str, dict[str, Any], int]] = [
+    ("depth", {"symbol": "BTCUSDT", "limit": 5}, 2),
+    ("depth", {"symbol": "BTCUSDT", "limit": 1000}, 20),
+    ("ticker.price", {"symbol": "BTCUSDT"}, 1),
+    ("ticker.price", {}, 2),
+    ("ticker.book", {"symbol": "BTCUSDT"}, 2),
+    ("ticker.book", {}, 5),
+    ("order.place", LIMIT, 0),
+    ("account.status", {}, 5),
+    ("v2/account.balance", {}, 5),
+    ("v2/account.position", {}, 5),
+    ("userDataStream.start", {}, 1),
+    ("session.status", {}, 2),
+]
+
+
+@pytest.mark.parametrize("row", METHOD_WEIGHTS, ids=lambda row: f"{row[0]}-{row[2]}")
+def test_a_method_costs_its_weight(shop: Shop, row: tuple[str, dict[str, Any], int]) -> None:
+    method, params, weight = row
+    answer = ask(shop, connect(shop), method, **params)
+    assert answer["status"] == 200, answer
+    assert answer["rateLimits"][-1]["count"] == 5 + weight
+
+
 def test_limits_are_left_out_on_request(shop: Shop) -> None:
     assert "rateLimits" not in ask(
         shop, connect(shop, returnRateLimits="false"), "ticker.price", signed=False
