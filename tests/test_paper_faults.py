@@ -302,6 +302,29 @@ def test_a_push_that_cannot_be_done_says_why(running: Venue, body: dict[str, Any
     assert says in refusal.value.read()
 
 
+def test_a_symbol_is_listed_as_it_was_changed_and_its_orders_are_judged_by_that(running: Venue) -> None:
+    arm(running)
+    ask(running, "POST", "/symbols", {"symbol": "BTCUSDT", "status": "BREAK"})
+    assert b"-4140" in refused(running, "halted")[1].encode()
+    coarse = {"filters": [{"filterType": "PRICE_FILTER", "tickSize": "7.00"}]}
+    ask(running, "POST", "/symbols", {"symbol": "BTCUSDT", "status": "TRADING", **coarse})
+    listed = running.request("GET", "/fapi/v1/exchangeInfo")[1]["symbols"]
+    (bitcoin,) = [row for row in listed if row["symbol"] == "BTCUSDT"]
+    (prices,) = [row for row in bitcoin["filters"] if row["filterType"] == "PRICE_FILTER"]
+    assert (bitcoin["status"], prices["tickSize"]) == ("TRADING", "7.00")
+    assert float(prices["maxPrice"]) > 1000, "what was not named stays"
+    assert b"-4014" in refused(running, "off-the-grid")[1].encode()
+    fine = {"filters": [{"filterType": "PRICE_FILTER", "tickSize": "0.10"}]}
+    ask(running, "POST", "/symbols", {"symbol": "BTCUSDT", **fine})
+
+
+@pytest.mark.parametrize("body", [{"symbol": "NOPEUSDT"}, {"symbol": "BTCUSDT", "filters": 7}])
+def test_a_change_of_a_listing_that_cannot_be_made_says_why(running: Venue, body: dict[str, Any]) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        ask(running, "POST", "/symbols", body)
+    assert b"exchangeInfo" in refusal.value.read()
+
+
 def arm(made: Venue, *rules: dict[str, Any]) -> None:
     ask(made, "DELETE", "/rules")
     for rule in rules:
