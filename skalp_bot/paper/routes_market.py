@@ -48,7 +48,10 @@ def time(call: Call) -> object:
 def stats(call: Call) -> object:
     """Not Binance's: what this venue counted, for who wants to know that nothing was lost on the way."""
     tops = call.desk.board.tops
-    return {"bookTicker": {"frames": tops.frames, "sent": tops.sent, "dropped": tops.dropped}}
+    return {
+        "bookTicker": {"frames": tops.frames, "sent": tops.sent, "dropped": tops.dropped},
+        "fills_beyond_displayed": call.venue.floor.totals.fills_beyond_displayed,
+    }
 
 
 def exchange_info(call: Call) -> object:

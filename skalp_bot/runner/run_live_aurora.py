@@ -35,13 +35,14 @@ from skalp_bot.runner.screen import Screen, closing_words, opening_words
 from skalp_bot.runner.session import NotReadyError, Parts, Session
 from skalp_bot.runner.status import Log
 from skalp_bot.runner.venue import (
+    NO_TAPE,
     Access,
     FastExchange,
     PaperChild,
     access_for,
     child_for,
-    frames_counted,
     on_tape,
+    tape_counted,
 )
 from skalp_bot.runner.watchdog import Rescue, Watchdog
 
@@ -88,7 +89,7 @@ class Run:
         self.ended = 0
         self.code = FAILED
         self.recovered: Recovered | None = None
-        self.tape = {"frames": 0, "sent": 0, "dropped": 0}
+        self.tape = NO_TAPE
         self.errors: list[str] = []
 
     async def run(self) -> int:
@@ -161,7 +162,7 @@ class Run:
             async with asyncio.timeout(self.options.duration_s):
                 await session.stopping.wait()
         doubts = await session.stop()
-        self.tape = await frames_counted(session.access)
+        self.tape = await tape_counted(session.access)
         self.errors += doubts
         for doubt in doubts:
             self.log.say("not_shown", level="error", what=doubt)

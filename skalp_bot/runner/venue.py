@@ -20,6 +20,8 @@ ASK_WAIT_S = 2.0
 POLL_S = 0.02
 LOG_TAIL = 2_000
 USAGE = 2
+# What nobody told: a venue without a tape, or an exchange that is gone. An unknown fault is not called none.
+NO_TAPE: dict[str, int | None] = {"frames": 0, "sent": 0, "dropped": 0, "fills_beyond_displayed": None}
 
 
 class FastExchange(Exchange, Protocol):
@@ -105,21 +107,21 @@ class PaperChild:
         return f"the paper exchange ended with exit code {code}; see {self.log}\n{said}".strip()
 
 
-async def frames_counted(access: Access) -> dict[str, int]:
-    """bookTicker frames as a paper exchange counted them; zeros elsewhere, and when it does not say."""
-    counted = {"frames": 0, "sent": 0, "dropped": 0}
+async def tape_counted(access: Access) -> dict[str, int | None]:
+    """bookTicker frames and impossible fills as a paper exchange counted them; ``NO_TAPE`` elsewhere."""
     if not access.rest_url:
-        return counted
+        return NO_TAPE
     try:
         timeout = aiohttp.ClientTimeout(total=ASK_WAIT_S)
         async with (
             aiohttp.ClientSession(timeout=timeout) as http,
             http.get(f"{access.rest_url}/paper/v1/stats") as answer,
         ):
-            told = orjson.loads(await answer.read())["bookTicker"]
-            return {name: int(told[name]) for name in counted}
+            told = orjson.loads(await answer.read())
+            flat = {**told["bookTicker"], "fills_beyond_displayed": told["fills_beyond_displayed"]}
+            return {name: int(flat[name]) for name in NO_TAPE}
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError):
-        return counted
+        return NO_TAPE
 
 
 def child_for(options: RunOptions, clock: Clock) -> PaperChild | None:

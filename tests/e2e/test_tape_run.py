@@ -34,6 +34,7 @@ def test_the_whole_recording_is_traded_on_and_every_quote_of_it_arrives(tmp_path
     report, _ = played(tmp_path, speed="10", duration="60s")
     assert report["ticks"] + report["ticks_conflated"] == QUOTES_ON_TAPE
     assert report["tape"]["dropped"] == 0
+    assert report["tape"]["fills_beyond_displayed"] == 0
     assert report["fills"] > 0
     assert report["wallet"]["residual"] == "0"
     assert report["drift"]["open"] == 0
@@ -44,6 +45,7 @@ def test_the_whole_recording_is_traded_on_and_every_quote_of_it_arrives(tmp_path
 def test_symbols_the_tape_does_not_hold_are_left_out_and_named(tmp_path: Path) -> None:
     report, log = played(tmp_path, speed="2", duration="5s")
     assert report["symbols"] == ["BTCUSDT"]
+    assert report["tape"]["fills_beyond_displayed"] == 0
     assert report["ticks"] > 0
     assert '"event":"not_on_tape"' in log
     assert "ETHUSDT" in log
