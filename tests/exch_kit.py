@@ -113,7 +113,12 @@ class WireVenue:
                 "makerCommissionRate": "0.0002",
                 "takerCommissionRate": "0.0005",
             },
-            "GET ticker/bookTicker": lambda _: {"symbol": "BTCUSDT", "lastUpdateId": 1},
+            "GET ticker/bookTicker": lambda _: {
+                "symbol": "BTCUSDT",
+                "lastUpdateId": 1,
+                "bidPrice": "60000.10",
+                "askPrice": "60000.20",
+            },
             "POST listenKey": lambda _: {"listenKey": "LK"},
             "PUT listenKey": lambda _: {"listenKey": "LK"},
             "POST order": lambda params: {"orderId": 11, "clientOrderId": params["newClientOrderId"]},

@@ -26,6 +26,12 @@ def quote(number: int, *, bid: str = "60000.10", ask: str = "60000.20") -> dict[
     }  # fmt: skip
 
 
+def touch(number: int, *, bid: str = "60000.10") -> dict[str, Any]:
+    """What a question for the touch of ``quote`` is answered with."""
+    sides = {"bidPrice": bid, "bidQty": "0.7", "askPrice": "60000.20", "askQty": "2.5"}
+    return {"symbol": "BTCUSDT", "lastUpdateId": number, "time": 1, **sides}
+
+
 def order_event(**changes: Any) -> dict[str, Any]:
     return {"e": "ORDER_TRADE_UPDATE", "T": 5, "E": 5, "o": ORDER | changes}
 
@@ -292,7 +298,7 @@ async def test_a_silent_stream_whose_book_moves_elsewhere_is_dropped() -> None:
     async with streaming(speed=10.0, market_silence_s=2.0, mark_silence_s=1e9) as s:
         await all_up(s)
         await s.venue.say("public", quote(5))
-        s.venue.usual["GET ticker/bookTicker"] = lambda _: {"symbol": "BTCUSDT", "lastUpdateId": 9}
+        s.venue.usual["GET ticker/bookTicker"] = lambda _: touch(9, bid="60000.00")
         await until(lambda: changes(s, Stream.MARKET) == [True, False, True])
         assert "moved from update 5 to 9" in next(e.why for e in s.of(StreamChanged) if not e.up)
 
@@ -302,9 +308,30 @@ async def test_a_market_that_is_only_quiet_is_left_alone() -> None:
     async with streaming(speed=10.0, market_silence_s=2.0, mark_silence_s=1e9) as s:
         await all_up(s)
         await s.venue.say("public", quote(5))
-        s.venue.usual["GET ticker/bookTicker"] = lambda _: {"symbol": "BTCUSDT", "lastUpdateId": 5}
+        s.venue.usual["GET ticker/bookTicker"] = lambda _: touch(5)
         await until(lambda: s.venue.times("GET ticker/bookTicker") >= 3)
         assert changes(s, Stream.MARKET) == [True]
+
+
+@awaited
+async def test_a_book_that_moves_only_below_its_touch_does_not_make_the_stream_a_deaf_one() -> None:
+    async with streaming(speed=10.0, market_silence_s=2.0, mark_silence_s=1e9) as s:
+        await all_up(s)
+        await s.venue.say("public", quote(5))
+        s.venue.usual["GET ticker/bookTicker"] = lambda _: touch(s.venue.times("GET ticker/bookTicker") + 5)
+        await until(lambda: s.venue.times("GET ticker/bookTicker") >= 4)
+        assert changes(s, Stream.MARKET) == [True]
+
+
+@awaited
+async def test_a_stream_that_never_said_a_word_is_held_against_the_first_look() -> None:
+    async with streaming(speed=10.0, market_silence_s=2.0, mark_silence_s=1e9) as s:
+        await all_up(s)
+        s.venue.usual["GET ticker/bookTicker"] = lambda _: touch(s.venue.times("GET ticker/bookTicker") + 5)
+        await until(lambda: s.venue.times("GET ticker/bookTicker") >= 3)
+        assert changes(s, Stream.MARKET) == [True]
+        s.venue.usual["GET ticker/bookTicker"] = lambda _: touch(99, bid="59990.00")
+        await until(lambda: changes(s, Stream.MARKET) == [True, False, True])
 
 
 @awaited

@@ -1,6 +1,7 @@
 """The three streams of the venue, and the proofs that each of them still tells the truth."""
 
 import asyncio
+from typing import NamedTuple
 
 import ccxt
 
@@ -8,11 +9,11 @@ from aurora.model.commands import Lane
 from aurora.model.control import Stream
 from aurora.model.events import Event, OrderUpdate
 from aurora.model.market import BookTicker
-from aurora.model.numbers import SECOND, Nanos
+from aurora.model.numbers import SECOND, Nanos, as_float
 from aurora.model.order import OrderKey
 from skalp_bot.exch.ccxt_binance import BinanceClient
 from skalp_bot.exch.decode import book_ticker, mark_price, market_trade, user_event
-from skalp_bot.exch.fields import DecodeError, Row, mapping, text, whole
+from skalp_bot.exch.fields import DecodeError, Row, mapping, number, text, whole
 from skalp_bot.exch.rest import Rest
 from skalp_bot.exch.settings import ExchangeSettings
 from skalp_bot.exch.socket import DialError, Plan, Socket
@@ -40,7 +41,8 @@ class Streams:
         self._settings = settings
         self._clock = clock
         self._emit = emit
-        self._book_ids: dict[str, int] = {}  # The newest update of each symbol's book we know of.
+        self._quotes: dict[str, BookTicker] = {}  # The newest of each symbol that we heard.
+        self._probed: dict[str, Touch] = {}  # Of symbols we have not heard yet, as first asked for.
         self._probe_at = 0
         self._marked_at = 0
         self._promised: dict[OrderKey, int] = {}  # Sent orders without an event; deadline, 0 until acked.
@@ -118,9 +120,10 @@ class Streams:
         if row["e"] != "bookTicker":
             raise DecodeError(f"{row['e']} on the book stream")
         tick: BookTicker = book_ticker(row, now)
-        if self._market.doubled and tick.update_id <= self._book_ids.get(tick.symbol, 0):
+        heard = self._quotes.get(tick.symbol) if self._market.doubled else None
+        if heard is not None and tick.update_id <= heard.update_id:
             return None
-        self._book_ids[tick.symbol] = tick.update_id
+        self._quotes[tick.symbol] = tick
         return tick
 
     def _read_mark(self, row: Row, now: Nanos) -> Event | None:
@@ -200,7 +203,8 @@ class Streams:
                 return
 
     async def _moved_without_us(self, symbol: str) -> str:
-        known = self._book_ids.get(symbol)
+        heard = self._quotes.get(symbol)
+        known = self._probed.get(symbol) if heard is None else touch_heard(heard)
         request = Request(
             method="GET", path="ticker/bookTicker", api="fapiPublic", params={"symbol": symbol}, weight=2
         )
@@ -210,14 +214,14 @@ class Streams:
                 return ""
             if not isinstance(answer, Reply) or answer.status != 200:
                 return f"the book of {symbol} cannot be asked for"
-            told = whole(mapping(answer.payload(), "bookTicker"), "lastUpdateId")
+            told = touch_told(mapping(answer.payload(), "bookTicker"))
         except DecodeError as error:
             return f"the book of {symbol} cannot be read: {error}"
-        if known is not None and told > known:
+        if known is not None and told.update_id > known.update_id and told.prices != known.prices:
             await self._clock.sleep(GRACE_S)
-            if self._book_ids.get(symbol) == known:
-                return f"the book of {symbol} moved from update {known} to {told}"
-        self._book_ids.setdefault(symbol, told)
+            if self._quotes.get(symbol) is heard:
+                return f"the book of {symbol} moved from update {known.update_id} to {told.update_id}"
+        self._probed.setdefault(symbol, told)
         return ""
 
     async def _keep_listen_key(self) -> None:
@@ -233,3 +237,19 @@ class Streams:
             if gone or failures >= LISTEN_KEY_TRIES:
                 failures = 0
                 self._user.drop("the listen key could not be kept alive")
+
+
+class Touch(NamedTuple):
+    """The best prices. A book also moves below them, and in quantity: what we trade on still stands then."""
+
+    update_id: int
+    prices: tuple[float, float]
+
+
+def touch_heard(tick: BookTicker) -> Touch:
+    return Touch(tick.update_id, (tick.bid, tick.ask))
+
+
+def touch_told(row: Row) -> Touch:
+    prices = as_float(number(row, "bidPrice")), as_float(number(row, "askPrice"))
+    return Touch(whole(row, "lastUpdateId"), prices)

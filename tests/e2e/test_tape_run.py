@@ -31,11 +31,12 @@ def played(tmp_path: Path, *, speed: str, duration: str) -> tuple[dict[str, Any]
 @needs_tape
 @pytest.mark.slow
 def test_the_whole_recording_is_traded_on_and_every_quote_of_it_arrives(tmp_path: Path) -> None:
-    report, _ = played(tmp_path, speed="10", duration="60s")
+    report, log = played(tmp_path, speed="10", duration="60s")
     assert report["ticks"] + report["ticks_conflated"] == QUOTES_ON_TAPE
     assert report["tape"]["dropped"] == 0
     assert report["tape"]["fills_beyond_displayed"] == 0
     assert report["fills"] > 0
+    assert "STREAM_DOWN" not in log, "the last book stands, and nobody takes that for a deaf stream"
     assert report["wallet"]["residual"] == "0"
     assert report["drift"]["open"] == 0
     assert report["unprotected_seconds_max"] <= 3
