@@ -39,7 +39,7 @@ OUTCOMES: dict[type, str] = {
     OrderNotSent: "not_sent",
 }
 DRIFTS_KEPT = 1_000
-FINISHED_KEPT = 4_096
+FINISHED_KEPT = 1_024
 ROLE_NAMES = {role.value: role.name for role in Role}
 
 

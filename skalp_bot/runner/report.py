@@ -45,6 +45,7 @@ from aurora.model.market import BookTicker
 from aurora.model.numbers import CONTEXT, SECOND, ZERO, Nanos
 from aurora.model.order import OrderKey, OrderStatus
 from aurora.model.step import Step
+from aurora.state import DRIFTS_KEPT
 
 ERRORS_KEPT = 100
 
@@ -256,6 +257,8 @@ class Report:
             self._drifts_found += 1
         if fact.record.repaired_at is None:
             self._drifts_open[subject] = None
+            while len(self._drifts_open) > DRIFTS_KEPT:
+                self._drifts_open.pop(next(iter(self._drifts_open)))
         else:
             self._drifts_repaired += 1
             self._drifts_open.pop(subject, None)
