@@ -134,7 +134,7 @@ def check_algo_numbers(floor: Floor, market: Market, request: NewAlgo) -> None:
             check_band(spec, request.side, request.price, request.trigger_price, (-4183, -4184))
     if request.type is OrderType.TRAILING_STOP_MARKET:
         rate = request.callback_rate or ZERO
-        if not Decimal("0.1") <= rate <= Decimal(10) or rate % Decimal("0.1"):
+        if not Decimal("0.1") <= rate <= Decimal(10):
             raise VenueError(-1130, "callbackRate")
         if request.activate_price is not None:
             if request.activate_price <= 0:
