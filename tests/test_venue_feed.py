@@ -110,3 +110,23 @@ def test_depth_nobody_hears_is_not_made_and_breaks_no_chain() -> None:
     bench.book(bids=(("99.9", "2"),))
     (depth,) = [push.payload for push in bench.drain() if push.event == "depthUpdate"]
     assert depth["U"] == known
+
+
+def test_a_print_that_only_reaches_what_is_ahead_of_an_order_is_told_in_full() -> None:
+    bench = Bench.opened()
+    order = bench.limit(bench.account(), Side.BUY, "99.9", "1")
+    bench.drain()
+    bench.print("99.9", "1.5", buyer_is_maker=True)
+    bench.print("99.9", "1", buyer_is_maker=True)
+    told = [push.payload["q"] for push in bench.drain() if push.event == "trade"]
+    assert (told, order.filled) == (["1.500", "0.500", "0.500"], D("0.5"))
+
+
+def test_a_stop_hears_a_print_that_filled_no_resting_order() -> None:
+    bench = Bench.opened(trigger_delay_ms=0)
+    alice = bench.account()
+    bench.market(alice, Side.BUY, "1")
+    bench.limit(alice, Side.BUY, "99.9", "1")
+    stop = bench.stop(alice, Side.SELL, "99.9", qty=D(1))
+    bench.print("99.9", "0.1", buyer_is_maker=True)
+    assert stop.status == "FINISHED"

@@ -145,9 +145,12 @@ class Chaos:
         )
         resting = {o.order_id: o for a in self.accounts for o in a.open_orders(SYMBOL)}
         before = sum((o.filled for o in resting.values()), D(0))
+        seen = len(self.venue.floor.pushes)
         on_print(self.venue.floor, self.market, event, self.now_ms)
         filled = sum((o.filled for o in resting.values()), D(0)) - before
         assert filled <= qty, "a print filled more than its size"
+        told = [push.payload for push in self.venue.floor.pushes[seen:] if push.event == "trade"]
+        assert sum((D(str(row["q"])) for row in told), D(0)) == qty, "of a print something is not told"
         self.venue.advance(self.now_ms)
 
     def mark(self) -> None:

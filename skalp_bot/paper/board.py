@@ -9,6 +9,7 @@ from typing import Any
 
 from skalp_bot.paper.klines import Candles
 from skalp_bot.paper.market import Candle
+from skalp_bot.paper.market_events import BOOK_KINDS
 from skalp_bot.paper.symbols import SymbolSpec
 
 Payload = Mapping[str, Any]
@@ -46,7 +47,7 @@ class Billboard:
                 pass
 
     def on_trade(self, payload: Payload) -> None:
-        if payload["X"] != "MARKET":
+        if payload["X"] not in BOOK_KINDS:
             return
         self.trades.append(payload)
         self.changed_ms = payload["T"]

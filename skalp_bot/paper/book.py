@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from skalp_bot.paper.money import ZERO
-from skalp_bot.paper.orders import Order, Side
+from skalp_bot.paper.orders import Order, Side, TimeInForce
 
 Levels = tuple[tuple[Decimal, Decimal], ...]
 
@@ -26,6 +26,7 @@ class Half:
     shown: dict[Decimal, Decimal] = field(default_factory=dict)  # as the feed displays
     taken: dict[Decimal, Decimal] = field(default_factory=dict)  # of it, already taken by clients
     queues: dict[Decimal, list[Order]] = field(default_factory=dict)  # clients' orders, oldest first
+    hidden: dict[Decimal, list[Order]] = field(default_factory=dict)  # their RPI orders: nobody sees them
     live: dict[Decimal, Decimal] = field(default_factory=dict)  # what clients see
     prices: list[Decimal] = field(default_factory=list)  # of `live`, ascending
     changed: dict[Decimal, Decimal] = field(default_factory=dict)  # levels not yet published
@@ -107,16 +108,19 @@ class Half:
     def join(self, order: Order) -> None:
         """Rest an order behind all that is displayed at its price."""
         order.ahead = self.free(order.price)
-        self.queues.setdefault(order.price, []).append(order)
-        self.refresh(order.price)
+        self.rejoin(order)
 
     def rejoin(self, order: Order) -> None:
         """Rest an order with the place in the queue it already had (after a restart)."""
-        self.queues.setdefault(order.price, []).append(order)
+        self.home(order).setdefault(order.price, []).append(order)
         self.refresh(order.price)
 
+    def home(self, order: Order) -> dict[Decimal, list[Order]]:
+        return self.hidden if order.time_in_force is TimeInForce.RPI else self.queues
+
     def leave(self, order: Order) -> None:
-        queue = self.queues.get(order.price, [])
+        queues = self.home(order)
+        queue = queues.get(order.price, [])
         for index, waiting in enumerate(queue):
             if waiting is order:
                 del queue[index]
@@ -124,7 +128,7 @@ class Half:
         else:
             return
         if not queue:
-            del self.queues[order.price]
+            del queues[order.price]
         self.refresh(order.price)
 
     def refresh(self, price: Decimal) -> None:

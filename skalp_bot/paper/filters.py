@@ -71,8 +71,6 @@ def check_limit_shape(request: NewOrder, *, matched: bool) -> None:
         raise VenueError(-1102, "price")
     if request.price is not None and matched:
         raise VenueError(-1106, "price")
-    if request.time_in_force is TimeInForce.RPI:
-        raise VenueError(-4188)
 
 
 def check_good_till(good_till_ms: int | None, now_ms: int) -> None:

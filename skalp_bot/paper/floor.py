@@ -24,6 +24,7 @@ class VenueSettings:
 
     maker_rate: Decimal = Decimal("0.0002")
     taker_rate: Decimal = Decimal("0.0005")
+    rpi_rate: Decimal = Decimal("0.00005")  # on top of the maker's
     leverage_default: int = 20
     trigger_delay_ms: int = 10  # from TRIGGERING to the born order reaching the matching engine
     percent_price: bool = True  # demo accepts limit prices far outside the band; production refuses

@@ -90,7 +90,8 @@ def trade(
 ) -> None:
     """One execution between two clients, or between a client and the rest of the market."""
     buyer_is_maker = maker.side is Side.BUY if maker else bool(taker and taker.side is Side.SELL)
-    trade_id = publish_trade(floor, market, price, qty, now_ms, buyer_is_maker=buyer_is_maker)
+    kind = "RPI" if maker is not None and maker.time_in_force is TimeInForce.RPI else "MARKET"
+    trade_id = publish_trade(floor, market, price, qty, now_ms, buyer_is_maker=buyer_is_maker, source=kind)
     if maker is not None:
         book_fill(floor, maker, price, qty, trade_id=trade_id, part=Part.MAKER, now_ms=now_ms)
         half = market.half(maker.side)
@@ -131,7 +132,10 @@ def book_fill(
     quote = price * qty
     maker = part is Part.MAKER
     told = Execution.CALCULATED if part is Part.FORCED else Execution.TRADE
-    commission = cents(quote * (floor.settings.maker_rate if maker else floor.settings.taker_rate))
+    rate = floor.settings.maker_rate if maker else floor.settings.taker_rate
+    if order.time_in_force is TimeInForce.RPI:
+        rate += floor.settings.rpi_rate
+    commission = cents(quote * rate)
     position = account.position(order.symbol, order.position_side)
     realized = move(floor, position, qty * order.side.sign, price, commission, now_ms)
     order.filled += qty
@@ -213,47 +217,51 @@ def end(
 def on_print(floor: Floor, market: Market, event: Trade, now_ms: int) -> None:
     """A print of the feed: what it traded through fills, then the queue at its price, within its size."""
     half = market.bids if event.buyer_is_maker else market.asks
-    left = event.qty
+    left, filled = event.qty, ZERO
     in_book = not isinstance(event.frame, TradeFrame) or event.frame.kind in BOOK_KINDS
-    if half.queues and event.qty and in_book:
-        through = [price for price in half.queues if half.better(price, event.price)]
-        for price in sorted(through, reverse=half.side is Side.BUY):
-            left = print_at(floor, market, half, price, left, now_ms, through=True)
-        if event.price in half.queues:
-            left = print_at(floor, market, half, event.price, left, now_ms, through=False)
-    if left == event.qty:
+    if (half.queues or half.hidden) and event.qty and in_book:
+        prices = dict.fromkeys((*half.queues, *half.hidden))
+        reached = [price for price in prices if not half.better(event.price, price)]
+        for price in sorted(reached, reverse=half.side is Side.BUY):
+            left, served = print_at(floor, market, half, price, left, now_ms, through=price != event.price)
+            filled += served
+    kept = event.frame if not filled and event.frame else "MARKET"
+    if filled < event.qty or not event.qty:
+        rest = event.qty - filled
         publish_trade(
-            floor,
-            market,
-            event.price,
-            left,
-            now_ms,
-            buyer_is_maker=event.buyer_is_maker,
-            source=event.frame or "MARKET",
+            floor, market, event.price, rest, now_ms, buyer_is_maker=event.buyer_is_maker, source=kept
         )
-    elif left:
-        publish_trade(floor, market, event.price, left, now_ms, buyer_is_maker=event.buyer_is_maker)
 
 
 def print_at(
     floor: Floor, market: Market, half: Half, price: Decimal, left: Decimal, now_ms: int, *, through: bool
-) -> Decimal:
-    """Let a print of size `left` reach the orders at one price; returns what is left of it."""
-    if through:
-        for order in half.queues[price]:
+) -> tuple[Decimal, Decimal]:
+    """Let a print of size `left` reach the orders at one price; returns what is left, and what filled."""
+    filled, displayed = ZERO, ZERO if through else half.free(price)
+    for order in list(half.queues.get(price, ())):
+        if through:
             order.ahead = ZERO
-    for order in list(half.queues[price]):
         passed = min(order.ahead, left)
         if passed:
             move_up(half, price, passed)
-            left -= passed
-        if not left:
-            break
-        qty = min(order.left, reducible(floor, order, now_ms), left)
-        if qty > 0 and order.open:
-            trade(floor, market, price, qty, maker=order, now_ms=now_ms)
-            left -= qty
-    return left
+            left, displayed = left - passed, displayed - passed
+        served = serve(floor, market, order, left, now_ms)
+        left, filled = left - served, filled + served
+    if price in half.hidden:
+        left -= min(left, max(ZERO, displayed))  # RPI orders come after all that is displayed
+        for order in list(half.hidden[price]):
+            served = serve(floor, market, order, left, now_ms)
+            left, filled = left - served, filled + served
+    return left, filled
+
+
+def serve(floor: Floor, market: Market, order: Order, left: Decimal, now_ms: int) -> Decimal:
+    """Fill a resting order from what is left of a print; returns how much."""
+    qty = min(order.left, reducible(floor, order, now_ms), left) if left else ZERO
+    if qty <= 0 or not order.open:
+        return ZERO
+    trade(floor, market, order.price, qty, maker=order, now_ms=now_ms)
+    return qty
 
 
 def uncross(floor: Floor, market: Market, now_ms: int) -> None:

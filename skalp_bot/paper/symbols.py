@@ -56,6 +56,7 @@ class SymbolSpec:
     trigger_protect: Decimal
     market_take_bound: Decimal
     liquidation_fee: Decimal
+    rpi: bool
 
     @cached_property
     def price_exp(self) -> Decimal:
@@ -150,6 +151,7 @@ def spec_of(row: Mapping[str, Any], tiers: Mapping[str, Any] | None) -> SymbolSp
         trigger_protect=Decimal(row.get("triggerProtect", "0.05")),
         market_take_bound=Decimal(row.get("marketTakeBound", "0.05")),
         liquidation_fee=Decimal(row.get("liquidationFee", "0.0125")),
+        rpi="RPI" in row.get("permissionSets", ()),
     )
 
 

@@ -43,13 +43,16 @@ from skalp_bot.paper.orders import (
 )
 from skalp_bot.paper.user_events import order_update
 
-STP_FREE = (TimeInForce.FOK, TimeInForce.GTX)
+STP_FREE = (TimeInForce.FOK, TimeInForce.GTX, TimeInForce.RPI)
+POST_ONLY = (TimeInForce.GTX, TimeInForce.RPI)
 
 
 def place(floor: Floor, account: Account, request: NewOrder, now_ms: int, *, dry: bool = False) -> Order:
     """Check and accept a new order; `dry` checks only."""
     market = floor.market(request.symbol)
     check_shape(account, request, now_ms)
+    if request.time_in_force is TimeInForce.RPI and not market.spec.rpi:
+        raise VenueError(-4188)
     order = drafted(floor, account, market, request, now_ms)
     check_status(market.spec, order.side, reduces=order.reduce_only)
     if account.liquidating:
@@ -135,7 +138,7 @@ def check_crossing(floor: Floor, market: Market, order: Order) -> Decimal | None
             raise VenueError(-4131)
         return limit
     crosses = best is not None and half.reaches(best, order.price)
-    if order.time_in_force is TimeInForce.GTX and crosses:
+    if order.time_in_force in POST_ONLY and crosses:
         raise VenueError(-5022)
     if order.time_in_force is TimeInForce.FOK and fillable(floor, half, order) < order.qty:
         raise VenueError(-5021)
@@ -231,6 +234,8 @@ def amend(floor: Floor, account: Account, request: Amend, now_ms: int) -> Order:
         raise VenueError(-5025)
     if order is None or not order.open:
         raise VenueError(-2013)
+    if order.time_in_force is TimeInForce.RPI:
+        raise VenueError(-1020)
     price, qty = amended(floor, market, order, request)
     if order.amends >= floor.settings.amends_max:
         raise VenueError(-5026)

@@ -255,7 +255,7 @@ class Venue:
             "symbol": symbol,
             "makerCommissionRate": plain(settings.maker_rate),
             "takerCommissionRate": plain(settings.taker_rate),
-            "rpiCommissionRate": "0.00005",
+            "rpiCommissionRate": plain(settings.rpi_rate),
         }
 
     def symbol_config(self, account: Account, symbol: str | None = None) -> list[Row]:
