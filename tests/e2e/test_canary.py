@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.paper_process import Venue, launch, wait_ready
+from tests.e2e.test_watchdog import HANGS
 from tests.test_runner_telemetry import free_port
 
 ROOT = Path(__file__).parent.parent.parent
@@ -105,12 +106,82 @@ def test_a_key_the_venue_refuses_is_not_shown_in_the_refusal(tmp_path: Path) -> 
         daemon = run(tmp_path, free_port())
         assert leaked(words_of_all_processes()) == []
         assert daemon.wait(60) == 3
+        looked = asked("doctor", str(tmp_path / "profile.yaml"), "--exchange", str(tmp_path / "ready.json"))
+        assert b"fail  keys" in looked
+        assert leaked(looked) == []
     finally:
         exchange.kill()
         exchange.wait(10)
     log = (tmp_path / "daemon.log").read_bytes()
     assert b"-2015" in log or b"-2014" in log
     assert leaked(log) == []
+
+
+def test_a_configuration_explained_names_the_key_and_does_not_show_it() -> None:
+    said = asked("config", "explain", "profiles/paper.yaml")
+    assert b"BINANCE_API_KEY" in said
+    assert leaked(said) == []
+
+
+@pytest.mark.serial
+def test_a_child_exchange_a_hung_daemon_and_its_rescue_never_get_a_key_nor_show_it(tmp_path: Path) -> None:
+    (tmp_path / "profile.yaml").write_text(PROFILE)
+    words = [sys.executable, "-c", HANGS, "run", "--json", "--profile", str(tmp_path / "profile.yaml")]
+    port = free_port()
+    environ = keyed() | {"AURORA__METRICS__PORT": str(port)}
+    with (tmp_path / "daemon.log").open("ab") as log:
+        daemon = subprocess.Popen(
+            [*words, "--state-dir", str(tmp_path / "state")], cwd=ROOT, stdout=log, stderr=log, env=environ
+        )
+    seen: dict[int, bytes] = {}
+    try:
+        until_ready(tmp_path, port)
+        seen |= children(daemon.pid)
+        daemon.send_signal(signal.SIGUSR1)
+        while daemon.poll() is None:
+            seen |= children(daemon.pid)
+            time.sleep(0.02)
+    finally:
+        daemon.kill()
+    assert daemon.wait(10) == 4
+    for part in (b"exchange", b"--standalone"):
+        assert any(part in told for told in seen.values()), "nobody of that name was looked at"
+    for told in seen.values():
+        assert leaked(told) == [], told[:200]
+    files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert {"watchdog.log", "HALT", "exchange.log", "run.json"} <= {path.name for path in files}
+    for path in (*files, tmp_path / "daemon.log"):
+        assert leaked(path.read_bytes()) == [], path
+
+
+def keyed() -> dict[str, str]:
+    """The environment of somebody who keeps his keys in it."""
+    return os.environ | {"BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET}
+
+
+def children(pid: int) -> dict[int, bytes]:
+    """Words and environment of every process this one has started and that lives."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and (folder / "stat").read_text().rsplit(")", 1)[1].split()[1] == str(
+                pid
+            ):
+                found[int(folder.name)] = (folder / "cmdline").read_bytes() + (
+                    folder / "environ"
+                ).read_bytes()
+        except OSError:
+            continue  # It ended meanwhile.
+    return found
+
+
+def asked(*words: str) -> bytes:
+    """What a command says, on either stream, to somebody with keys in the environment."""
+    done = subprocess.run(
+        [sys.executable, "-m", "skalp_bot", *words],
+        cwd=ROOT, env=keyed(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=60,
+    )  # fmt: skip
+    return done.stdout
 
 
 def await_fill(port: int) -> None:
