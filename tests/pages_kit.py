@@ -8,6 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(\S*)\s*(\S*)\s*$")
+FENCE_LIKE = re.compile(r"```|~~~")
+INLINE = re.compile(r"`([^`\n]+)`")
+OURS = re.compile(r"(?:\$ |\./|\.venv/bin/)?(?:skalp-bot|scripts/\w+)(?: |$)")
 LANGUAGES = {"sh", "text", "yaml", "mermaid", "json"}
 MARKS = {
     "": "run as it stands",
@@ -42,6 +45,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
     held: list[str] = []
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
         fence = FENCE.match(line)
+        assert fence or not FENCE_LIKE.search(line), f"{page}:{number}: a fence nobody would see: {line}"
         if fence is None:
             held.append(line)
         elif opened is None:
@@ -55,6 +59,15 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 def blocks() -> list[Block]:
     return [block for page in pages() for block in blocks_of(page)]
+
+
+def spans() -> Iterator[Block]:
+    """Commands of ours that stand in the running text."""
+    for page in pages():
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
+            for shown in INLINE.findall(line):
+                if OURS.match(shown) and not shown.endswith("/bin/skalp-bot"):
+                    yield Block(page=page, line=number, language="sh", mark="", text=f"{shown}\n")
 
 
 def commands_of(block: Block) -> Iterator[list[str]]:

@@ -10,7 +10,19 @@ import pytest
 import typer.main
 
 from skalp_bot.cli.app import app
-from tests.pages_kit import LANGUAGES, MARKS, ROOT, Block, blocks, commands_of, pages, scripts_of
+from tests.pages_kit import (
+    LANGUAGES,
+    MARKS,
+    OURS,
+    ROOT,
+    Block,
+    blocks,
+    blocks_of,
+    commands_of,
+    pages,
+    scripts_of,
+    spans,
+)
 
 SHELL = [block for block in blocks() if block.language == "sh"]
 LINK = re.compile(r"\]\(([^)#:\s]+)\)")
@@ -25,7 +37,8 @@ def test_every_block_names_its_language_and_how_it_is_tried(block: Block) -> Non
     assert block.language in LANGUAGES, f"{block.where}: one of {sorted(LANGUAGES)}"
     assert block.mark in (MARKS if block.language == "sh" else {""}), f"{block.where}: one of {list(MARKS)}"
     if block.language != "sh":
-        assert "skalp-bot " not in block.text.split("\n")[0], f"{block.where}: commands are of language sh"
+        for line in block.text.splitlines():
+            assert not OURS.match(line.strip()), f"{block.where}: commands are of language sh: {line}"
 
 
 @pytest.mark.parametrize("block", SHELL, ids=named)
@@ -36,6 +49,23 @@ def test_every_command_shown_is_one_we_know(block: Block) -> None:
         assert os.access(ROOT / script, os.X_OK), f"{block.where}: {script} is no script"
     done = subprocess.run(["bash", "-n"], input=block.text, text=True, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), block.where
+
+
+@pytest.mark.parametrize("span", list(spans()), ids=lambda span: f"{span.where} {span.text.strip()}")
+def test_every_command_in_the_running_text_is_one_we_know(span: Block) -> None:
+    for words in commands_of(span):
+        if words:  # The bare name of the program is no command.
+            parsed(words, span.where)
+    for script in scripts_of(span):
+        assert os.access(ROOT / script, os.X_OK), f"{span.where}: {script} is no script"
+
+
+@pytest.mark.parametrize("line", ["  ```sh", "~~~sh", "```sh daemon twice"])
+def test_a_fence_that_would_hide_its_commands_is_refused(tmp_path: Path, line: str) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"{line}\nskalp-bot dance\n```\n", encoding="utf-8")
+    with pytest.raises(AssertionError):
+        list(blocks_of(page))
 
 
 def parsed(words: list[str], where: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ TAPE = "ticks/BTCUSDT-usdm-raw-ws-20240808T2354-0000.jsonl.gz"
 FOLDERS = ("aurora", "skalp_bot", "configs", "profiles", "scripts", "docs", ".venv")
 FILES = ("pyproject.toml", "requirements.lock", "requirements-dev.lock")
 QUICK, SLOW = ("", "daemon"), ("slow", "tape")
+DAEMON = ["./scripts/run"]
 TOOLS = ("curl", "jq", "sqlite3")
 
 
@@ -69,7 +71,7 @@ class Desk:
         if self.daemon is None:
             with (self.folder / "daemon.log").open("wb") as log:
                 self.daemon = subprocess.Popen(
-                    ["./scripts/run"], cwd=self.folder, env=self.environ, stdout=log, stderr=log
+                    DAEMON, cwd=self.folder, env=self.environ, stdout=log, stderr=log
                 )
         until = time.monotonic() + 40
         while time.monotonic() < until:
@@ -98,6 +100,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """One daemon serves all pages; that it ends cleanly after all of it belongs to what is shown."""
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
+        assert "CI" not in os.environ, f"CI must have what the pages use: {', '.join(missing)}"
         pytest.skip(f"the pages use {', '.join(missing)}, which is not installed here")
     made = Desk(tmp_path_factory.mktemp("desk"))
     try:
@@ -119,6 +122,7 @@ def test_what_a_page_shows_works(page: Path, desk: Desk) -> None:
 def test_what_a_page_shows_at_length_works(page: Path, desk: Desk) -> None:
     tape = Path(os.environ.get("AURORA_SHARED", str(ROOT.parent / "shared"))) / "data" / TAPE
     if any(block.mark == "tape" for block in shown(page, SLOW)) and not tape.exists():
+        assert "CI" not in os.environ, f"CI must have the shared data: {tape}"
         pytest.skip(f"the shared data is not here: {tape}")
     desk.environ["TAPE"] = str(tape.resolve())
     for block in shown(page, SLOW):
@@ -127,3 +131,19 @@ def test_what_a_page_shows_at_length_works(page: Path, desk: Desk) -> None:
 
 def test_every_mark_is_run_or_says_why_not() -> None:
     assert {*QUICK, *SLOW, "ci", "elsewhere"} == set(MARKS)
+
+
+def test_what_ci_is_said_to_run_is_what_it_runs_or_what_the_desk_starts() -> None:
+    """The blocks nobody here runs as they stand: each of their commands is run all the same."""
+    ran = [*(ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines(), " ".join(DAEMON)]
+    for page in pages():
+        for block in shown(page, ("ci",)):
+            for line in block.text.splitlines():
+                command = line.split("#")[0].strip()
+                assert {command, command.removeprefix("./")} & set(ran), f"{block.where}: {command}"
+
+
+def test_what_is_tried_elsewhere_needs_docker_or_an_account() -> None:
+    for page in pages():
+        for block in shown(page, ("elsewhere",)):
+            assert re.search(r"\bdocker\b|BINANCE_API_KEY", block.text), f"{block.where}: could be run here"
