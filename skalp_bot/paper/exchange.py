@@ -16,6 +16,7 @@ from skalp_bot.paper.rest import Answer, Catalogue, Raw
 from skalp_bot.paper.streams import Hub, is_listen_key
 
 CHUNK = 256
+SLICE_MS = 5
 
 
 class Keeper(Protocol):
@@ -38,6 +39,7 @@ class Exchange:
     archive: Archive = field(default_factory=Archive)
     now_ms: int = 0
     waiting: list[MarketEvent] = field(default_factory=list)
+    slice_ms: int = 0  # up to when `waiting` was drawn
     listen_keys: dict[str, dict[str, None]] = field(default_factory=dict)
     dirty: bool = False  # something is newer than what is on the disk for good
 
@@ -78,10 +80,16 @@ class Exchange:
             pass
 
     def step(self, now_ms: int) -> bool:
-        """Play at most one chunk of what is due; True while more is due."""
+        """Play at most one chunk of what is due; True while more is due.
+
+        The market is drawn a slice of time at a time: however far behind it is, no draw holds up the others.
+        """
         now_ms = max(now_ms, self.now_ms)
-        if not self.waiting and (due := self.source.next_ms()) is not None and due <= now_ms:
-            self.waiting = self.source.pop(now_ms)
+        if not self.waiting:
+            due = self.source.next_ms()
+            self.slice_ms = now_ms if due is None else min(now_ms, max(due, self.now_ms) + SLICE_MS)
+            if due is not None and due <= now_ms:
+                self.waiting = self.source.pop(self.slice_ms)
         chunk, self.waiting = self.waiting[:CHUNK], self.waiting[CHUNK:]
         venue = self.desk.venue
         for event in chunk:
@@ -92,12 +100,12 @@ class Exchange:
             self.settle(changed=False)
         if self.waiting:
             return True
-        self.now_ms = now_ms
-        if (timer := venue.next_ms()) is not None and timer <= now_ms:
-            venue.advance(now_ms)
+        self.now_ms = max(self.now_ms, self.slice_ms)
+        if (timer := venue.next_ms()) is not None and timer <= self.now_ms:
+            venue.advance(self.now_ms)
             self.settle(changed=False)
-        self.feeds.advance(now_ms)
-        return False
+        self.feeds.advance(self.now_ms)
+        return self.now_ms < now_ms
 
     def next_ms(self) -> int | None:
         """When the market or a timer of the venue wants attention next."""
