@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skalp_bot.paper.board import Billboard, Day
-from skalp_bot.paper.klines import INTERVALS, MINUTE_MS, Candles, close_of, flat_candle, fold_candles, open_of
+from skalp_bot.paper.klines import INTERVALS, Candles, close_of, flat_candle, fold_candles, open_of
 from skalp_bot.paper.market import Candle
+from skalp_bot.paper.minutes import MINUTE_MS
 
 D = Decimal
 T0 = 1_723_161_240_000  # 2024-08-08 23:54:00 UTC, a Thursday

@@ -210,7 +210,7 @@ def test_history_meets_the_first_mid_and_covers_a_day() -> None:
         assert all(a.close_ms + 1 == b.open_ms and a.close == b.open for a, b in pairwise(rows))
         assert all(r.low <= min(r.open, r.close) <= max(r.open, r.close) <= r.high for r in rows)
         assert all(r.low % tick == r.high % tick == 0 and r.volume > 0 for r in rows)
-        assert rows == source.history(symbol)
+        assert list(rows) == list(source.history(symbol))
 
 
 def test_speed_plays_more_market_in_the_same_time() -> None:

@@ -1,10 +1,10 @@
-"""What the public remembers of each symbol: candles, prints, the last touch and mark, the rolling day."""
+"""What the public remembers of each symbol: candles, the last print and mark, the rolling day."""
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from skalp_bot.paper.klines import Candles
@@ -13,7 +13,6 @@ from skalp_bot.paper.market_events import BOOK_KINDS
 from skalp_bot.paper.symbols import SymbolSpec
 
 Payload = Mapping[str, Any]
-PRINTS_KEPT = 1000
 DAY_MINUTES = 1440
 MINUTE_MS = 60_000
 
@@ -25,9 +24,7 @@ class Billboard:
     symbol: str
     candles: Candles
     price_step: Decimal
-    trades: deque[Payload] = field(default_factory=lambda: deque(maxlen=PRINTS_KEPT))
-    aggregates: deque[Payload] = field(default_factory=lambda: deque(maxlen=PRINTS_KEPT))
-    top: Payload | None = None
+    newest: Payload | None = None  # print
     mark: Payload | None = None
     changed_ms: int = 0
     ended: tuple[int, list[Candle]] = (-1, [])  # the minute, and all ended before it as one
@@ -35,12 +32,9 @@ class Billboard:
     def on_payload(self, payload: Payload) -> None:
         match payload["e"]:
             case "bookTicker":
-                self.top = payload
                 self.candles.on_quote(payload["T"], Decimal(payload["b"]), Decimal(payload["a"]))
             case "trade":
                 self.on_trade(payload)
-            case "aggTrade":
-                self.aggregates.append(payload)
             case "markPriceUpdate":
                 self.mark = payload
             case _:
@@ -49,7 +43,7 @@ class Billboard:
     def on_trade(self, payload: Payload) -> None:
         if payload["X"] not in BOOK_KINDS:
             return
-        self.trades.append(payload)
+        self.newest = payload
         self.changed_ms = payload["T"]
         self.candles.on_trade(
             payload["T"],
@@ -63,11 +57,11 @@ class Billboard:
         """Fold the last 24 hours; minutes that ended are folded once a minute."""
         current = self.candles.current("1m", now_ms)
         if current is None or current.open_ms != self.ended[0]:
-            rows = self.candles.query("1m", now_ms=now_ms, limit=DAY_MINUTES)
-            if not rows:
+            rows = self.candles.ended(DAY_MINUTES - 1)
+            current = self.candles.current("1m", now_ms)
+            if current is None:
                 return None
-            current = rows[-1]
-            self.ended = (current.open_ms, [merged(rows[:-1])] if rows[1:] else [])
+            self.ended = (current.open_ms, [merged(rows)] if rows else [])
         return Day.of(self, [*self.ended[1], current], now_ms)
 
 
@@ -95,7 +89,7 @@ class Day:
     @classmethod
     def of(cls, billboard: Billboard, rows: Sequence[Candle], now_ms: int) -> "Day":
         step = billboard.price_step
-        newest = billboard.trades[-1] if billboard.trades else None
+        newest = billboard.newest
         first, last = rows[0].open, Decimal(newest["p"]) if newest else rows[-1].close
         volume = sum((row.volume for row in rows), Decimal(0))
         value = sum((row.quote_volume for row in rows), Decimal(0))
@@ -192,6 +186,8 @@ def merged(rows: Sequence[Candle]) -> Candle:
         volume=sum((row.volume for row in rows), Decimal(0)),
         quote_volume=sum((row.quote_volume for row in rows), Decimal(0)),
         trades=sum(row.trades for row in rows),
+        taker_volume=sum((row.taker_volume for row in rows), Decimal(0)),
+        taker_quote_volume=sum((row.taker_quote_volume for row in rows), Decimal(0)),
         first_id=ids[0].first_id if ids else -1,
         last_id=ids[-1].last_id if ids else -1,
     )
@@ -222,6 +218,7 @@ class Board:
 
     billboards: dict[str, Billboard]
     tops: Tops = field(default_factory=Tops)
+    drawn: int = 0  # symbols whose history was fetched ahead of a question
 
     @classmethod
     def make(cls, specs: Mapping[str, SymbolSpec], history: Callable[[str], Sequence[Candle]]) -> "Board":
@@ -229,12 +226,30 @@ class Board:
             {
                 symbol: Billboard(
                     symbol=symbol,
-                    candles=Candles(symbol, history=partial(history, symbol), tick=spec.tick),
+                    candles=Candles(
+                        symbol, history=partial(history, symbol), tick=spec.tick, places=spec.places
+                    ),
                     price_step=spec.price_exp,
                 )
                 for symbol, spec in specs.items()
             }
         )
+
+    def draw_ahead(self) -> bool:
+        """Fetch one more symbol's history in a quiet moment; False once all are there.
+
+        All at once, at the first question about every symbol, would hold everybody up.
+        """
+        for billboard in islice(self.billboards.values(), self.drawn, self.drawn + 1):
+            billboard.candles.ask_history()
+            self.drawn += 1
+            return True
+        return False
+
+    def days(self, now_ms: int, since_ms: int = 0) -> "list[Day]":
+        """Give the days of all symbols that traded at or after `since_ms`."""
+        recent = (row for row in self.billboards.values() if row.changed_ms >= since_ms)
+        return [day for row in recent if (day := row.day(now_ms)) is not None]
 
     def on_payload(self, payload: Payload) -> None:
         billboard = self.billboards.get(payload["s"])

@@ -145,16 +145,12 @@ class Feeds:
 
     def push_arrays(self, now_ms: int) -> None:
         """Push the arrays of what changed within the second."""
-        for array, mini in (("!miniTicker@arr", True), ("!ticker@arr", False)):
-            if not self.hub.wanted(array):
-                continue
-            bodies = [
-                orjson.dumps(day.mini(now_ms) if mini else day.ticker(now_ms))
-                for billboard in self.board.billboards.values()
-                if billboard.changed_ms > now_ms - 2000 and (day := billboard.day(now_ms)) is not None
-            ]
-            if bodies:
-                self.hub.publish(array, b"[" + b",".join(bodies) + b"]")
+        minis, tickers = (self.hub.wanted(array) for array in ("!miniTicker@arr", "!ticker@arr"))
+        days = self.board.days(now_ms, now_ms - 2000) if minis or tickers else []
+        if days and minis:
+            self.hub.publish("!miniTicker@arr", orjson.dumps([day.mini(now_ms) for day in days]))
+        if days and tickers:
+            self.hub.publish("!ticker@arr", orjson.dumps([day.ticker(now_ms) for day in days]))
 
     def push_tickers(self, now_ms: int) -> None:
         for symbol, billboard in self.board.billboards.items():

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal
 
 from skalp_bot.paper.market import Candle
+from skalp_bot.paper.minutes import MINUTE_MS, Minutes
 
-MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 # The epoch was a Thursday; Binance's weeks open on Monday.
 MONDAY_MS = 4 * DAY_MS
@@ -38,7 +38,10 @@ INTERVALS = (*FIXED_MS, "1w", "1M")
 
 
 class Candles:
-    """The candles of one symbol. History is asked for once, at the first question that needs it."""
+    """The candles of one symbol. History is asked for once, at the first question that needs it.
+
+    `places` are the decimals of prices and quantities.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Candles:
         history: Callable[[], Sequence[Candle]] | None = None,
         keep: int = 1500,
         tick: Decimal = Decimal(0),
+        places: tuple[int, int] = (2, 3),
     ) -> None:
         self.symbol = symbol
         self._tick = tick
@@ -55,10 +59,10 @@ class Candles:
         self._minute: _Minute | None = None
         self._touch: tuple[Decimal, Decimal] | None = None
         self._mid = ZERO
-        self._recent: deque[Candle] = deque(maxlen=keep)
+        self._before = Minutes(symbol, places)  # history
+        self._lived = Minutes(symbol, places, keep=keep)
         self._folds = {interval: _Fold(interval, keep) for interval in INTERVALS if interval != "1m"}
-        self._before: list[Candle] = []  # history, until every interval has folded it
-        self._unfolded: dict[str, None] = {}
+        self._unfolded: dict[str, None] = {}  # intervals that lack the history still
 
     def on_trade(
         self, t_ms: int, price: Decimal, qty: Decimal, *, buyer_is_maker: bool, trade_id: int
@@ -82,7 +86,7 @@ class Candles:
         while self._minute is not None and self._minute.open_ms + MINUTE_MS <= now_ms:
             done = self._minute.candle(self.symbol)
             self._minute = _Minute(done.open_ms + MINUTE_MS, done.close)
-            self._recent.append(done)
+            self._lived.append(done)
             closed.append(done)
             for fold in self._folds.values():
                 ended = fold.add(done)
@@ -110,9 +114,10 @@ class Candles:
         end_ms: int | None = None,
     ) -> list[Candle]:
         """As GET /fapi/v1/klines, ascending: with a start the first rows of the range, else the last."""
-        self._ask_history()
+        self.ask_history()
         current = self.current(interval, now_ms)
-        rows = list(self._recent if interval == "1m" else self._fold(interval).done)
+        one = interval == "1m"
+        rows = self._minutes(limit, start_ms, end_ms) if one else list(self._fold(interval).done)
         if current is not None:
             rows.append(current)
         rows = [
@@ -122,28 +127,52 @@ class Candles:
         ]
         return rows[:limit] if start_ms is not None else rows[-limit:]
 
+    def ended(self, count: int) -> list[Candle]:
+        """The last `count` minutes that ended, history and lived ones each folded into one."""
+        self.ask_history()
+        parts = (self._before.folded(count - len(self._lived)), self._lived.folded(count))
+        return [part for part in parts if part is not None]
+
+    def ask_history(self) -> None:
+        """Fetch what was before, once."""
+        if self._history is None:
+            return
+        history, self._history = self._history(), None
+        if not isinstance(history, Minutes):
+            history = Minutes.of(self.symbol, self._before.places, history)
+        lived = self._lived[:1]
+        begun = lived[0].open_ms if lived else self._minute.open_ms if self._minute is not None else None
+        self._before = history if begun is None else history.until(begun)
+        if self._before:
+            last = self._before[-1]
+            if begun is None:
+                self._minute = _Minute(last.open_ms + MINUTE_MS, last.close)
+            for open_ms in range(last.open_ms + MINUTE_MS, begun or 0, MINUTE_MS):
+                self._before.append(flat_candle(self.symbol, open_ms, last.close))
+        self._unfolded = dict.fromkeys(self._folds)
+
+    def _minutes(self, limit: int, start_ms: int | None, end_ms: int | None) -> list[Candle]:
+        """Unpack no more minutes than a question can use."""
+        rows: list[Candle] = []
+        room = self._keep
+        for part in (self._lived, self._before):
+            first, last = max(0, len(part) - room), len(part)
+            if end_ms is not None:
+                last = min(last, part.at(end_ms) + 1)
+            if start_ms is None:
+                first = max(first, last - limit)
+            else:
+                first = max(first, part.at(start_ms))
+                last = min(last, first + limit + 1)  # the first may have begun before the start
+            rows[:0] = part[first:last]
+            room = max(0, room - len(part))
+        return rows
+
     def _at(self, t_ms: int, price: Decimal) -> "_Minute":
         if self._minute is None:
             self._minute = _Minute(open_of("1m", t_ms), price)
         self.roll(t_ms)
         return self._minute
-
-    def _ask_history(self) -> None:
-        if self._history is None:
-            return
-        history, self._history = list(self._history()), None
-        lived = list(self._recent)
-        begun = lived[0].open_ms if lived else self._minute.open_ms if self._minute is not None else None
-        before = [row for row in history if begun is None or row.open_ms < begun]
-        if self._minute is None and before:
-            self._minute = _Minute(before[-1].open_ms + MINUTE_MS, before[-1].close)
-        rows = [*before, *lived]
-        if before and begun is not None:
-            missing = range(before[-1].open_ms + MINUTE_MS, begun, MINUTE_MS)
-            rows[len(before) : len(before)] = [flat_candle(self.symbol, t, before[-1].close) for t in missing]
-        self._recent = deque(rows, maxlen=self._keep)
-        self._before = rows[: len(rows) - len(lived)]
-        self._unfolded = dict.fromkeys(self._folds)
 
     def _fold(self, interval: str) -> "_Fold":
         """Give an interval's candles; history is folded when first asked for, which most never are."""
@@ -154,7 +183,6 @@ class Candles:
                 fold.add(row)
             fold.join(lived)
             self._folds[interval] = fold
-            self._before = self._before if self._unfolded else []
         return self._folds[interval]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from skalp_bot.paper.board import DAY_MINUTES, Billboard
+from skalp_bot.paper.board import Billboard
 from skalp_bot.paper.desk import Call
 from skalp_bot.paper.errors import VenueError
 from skalp_bot.paper.market import Candle
@@ -203,8 +203,7 @@ def ticker_24h(call: Call) -> object:
     if symbol is not None:
         day = call.desk.billboard(symbol).day(call.now_ms)
         return day.rest() if day is not None else {}
-    days = (billboard.day(call.now_ms) for billboard in call.desk.board.billboards.values())
-    return [day.rest() for day in days if day is not None]
+    return [day.rest() for day in call.desk.board.days(call.now_ms)]
 
 
 def ticker_price(call: Call) -> object:
@@ -215,8 +214,8 @@ def ticker_price(call: Call) -> object:
 
 
 def price_row(billboard: Billboard, now_ms: int) -> dict[str, object]:
-    if billboard.trades:
-        newest = billboard.trades[-1]
+    newest = billboard.newest
+    if newest is not None:
         return {"symbol": billboard.symbol, "price": newest["p"], "time": newest["T"]}
     current = billboard.candles.current("1m", now_ms)
     price = format(current.close, "f") if current is not None else "0"
@@ -232,9 +231,9 @@ def book_ticker(call: Call) -> object:
 
 def open_interest(call: Call) -> object:
     billboard = call.desk.billboard(call.must_symbol())
-    rows = billboard.candles.query("1m", now_ms=call.now_ms, limit=DAY_MINUTES)
-    volume = sum((row.volume for row in rows), start=rows[0].volume * 0) if rows else 0
-    return {"symbol": billboard.symbol, "openInterest": format(volume, "f"), "time": call.now_ms}
+    day = billboard.day(call.now_ms)
+    volume = day.volume if day is not None else "0"
+    return {"symbol": billboard.symbol, "openInterest": volume, "time": call.now_ms}
 
 
 def get(

@@ -13,7 +13,7 @@ from math import floor
 from pathlib import Path
 from typing import Any, assert_never
 
-from skalp_bot.paper.klines import MINUTE_MS, flat_candle, open_of
+from skalp_bot.paper.klines import flat_candle, open_of
 from skalp_bot.paper.market import (
     Candle,
     Grid,
@@ -22,6 +22,7 @@ from skalp_bot.paper.market import (
     MarketEvent,
     next_funding,
 )
+from skalp_bot.paper.minutes import MINUTE_MS
 from skalp_bot.paper.script_book import ScriptBook
 from skalp_bot.paper.script_file import (
     Burst,

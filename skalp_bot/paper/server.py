@@ -108,7 +108,7 @@ class Front:
     async def pump(self) -> None:
         """Play the market in venue time for ever; wait, up to a limit, for readers who are behind."""
         while True:
-            if self.exchange.step(self.now_ms()):
+            if self.exchange.step(self.now_ms()) or self.exchange.desk.board.draw_ahead():
                 await self.clock.sleep(0)
             else:
                 due = self.exchange.next_ms()

@@ -58,6 +58,11 @@ class SymbolSpec:
     liquidation_fee: Decimal
     rpi: bool
 
+    @property
+    def places(self) -> tuple[int, int]:
+        """Decimals of prices and of quantities."""
+        return self.price_precision, self.qty_precision
+
     @cached_property
     def price_exp(self) -> Decimal:
         return Decimal(1).scaleb(-self.price_precision)

@@ -1,0 +1,59 @@
+"""The exchange keeps its loop free: a market far behind, and questions about every symbol at once."""
+
+import random
+from collections import Counter
+from decimal import Decimal
+from itertools import pairwise
+
+from skalp_bot.paper.assembly import assemble
+from skalp_bot.paper.board import Board
+from skalp_bot.paper.klines import flat_candle
+from skalp_bot.paper.market import Candle
+from skalp_bot.paper.minutes import MINUTE_MS
+from skalp_bot.paper.settings import ExchangeOptions
+from skalp_bot.paper.streams import Route, Session
+from skalp_bot.paper.symbols import default_symbols
+from tests.wire_kit import Ear
+
+NOW = 1_780_000_000_000
+PRICE = Decimal(100)
+
+
+def test_a_market_far_behind_is_drawn_in_slices_each_published_at_its_own_time() -> None:
+    options = ExchangeOptions(symbols=("BTCUSDT",), speed=50.0)
+    exchange, _ = assemble(options, now_ms=NOW, rng=random.Random(1))
+    ear = Ear()
+    exchange.hub.subscribe(Session(outlet=ear, route=Route.NONE, combined=False), "btcusdt@depth@100ms")
+
+    waiting = [len(exchange.waiting)]
+    while exchange.step(NOW + 3000):
+        waiting.append(len(exchange.waiting))
+
+    assert exchange.now_ms == NOW + 3000
+    assert len(waiting) > 300  # five thousand events, and never more than some dozens at a time
+    assert max(waiting) == 0
+    times = [message["E"] for message in ear.heard()]
+    assert len(times) > 25
+    assert all(90 < later - earlier < 110 for earlier, later in pairwise(times))
+
+
+def test_histories_are_fetched_one_by_one_in_quiet_moments_and_never_again() -> None:
+    fetched: Counter[str] = Counter()
+
+    def history(symbol: str) -> list[Candle]:
+        fetched[symbol] += 1
+        start = NOW - NOW % MINUTE_MS - 100 * MINUTE_MS
+        return [flat_candle(symbol, start + index * MINUTE_MS, PRICE) for index in range(100)]
+
+    specs = default_symbols()
+    board = Board.make(specs, history)
+
+    assert len(board.days(NOW)) == len(specs)  # asked too early, it is fetched all the same
+    board = Board.make(specs, history)
+    fetched.clear()
+    for expected in range(1, len(specs) + 1):
+        assert board.draw_ahead()
+        assert fetched.total() == expected
+    assert not board.draw_ahead()
+    assert len(board.days(NOW)) == len(specs)
+    assert set(fetched.values()) == {1}
