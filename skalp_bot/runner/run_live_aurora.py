@@ -27,6 +27,7 @@ from skalp_bot.ports import Clock, Emit, JournalError, VenueError
 from skalp_bot.runner.connect import exchange_of
 from skalp_bot.runner.control import SOCKET
 from skalp_bot.runner.directions import leave_directions
+from skalp_bot.runner.heap import give_back_large_blocks
 from skalp_bot.runner.inbox import Inbox
 from skalp_bot.runner.marks import Marks
 from skalp_bot.runner.recovery import Recovered, recover
@@ -65,6 +66,7 @@ class Ended(Exception):  # noqa: N818  # Not an error: the way the body of a Tas
 
 def main(options: RunOptions) -> int:
     """Run until stopped; the exit code says how it ended (0 ok, 1 failed, 3 refused, 4 broken invariant)."""
+    give_back_large_blocks()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(Run(options, SystemClock()).run())
 
