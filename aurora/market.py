@@ -23,7 +23,7 @@ class MarketView:
         market = self.of(event.symbol)
         match event:
             case BookTicker():
-                taken = market.quote(event, self._decay)
+                return self.quote(event)
             case MarkPrice():
                 taken = market.mark_at(event)
             case MarketTrade():
@@ -34,6 +34,15 @@ class MarketView:
             market.dropped += 1
             self.dropped += 1
         return taken
+
+    def quote(self, tick: BookTicker) -> bool:
+        """``fold`` for the event that comes most."""
+        market = self._symbols.get(tick.symbol) or self.of(tick.symbol)
+        if market.quote(tick, self._decay):
+            return True
+        market.dropped += 1
+        self.dropped += 1
+        return False
 
     def of(self, symbol: str) -> "SymbolMarket":
         """The symbol's market; one nobody has seen yet is empty (``seen`` is False)."""

@@ -387,7 +387,7 @@ async def our_loop(symbols: list[str], plan: Plan, port: int) -> dict[str, Any]:
     client = BinanceClient(
         settings,
         venue_ms=lambda: clock.now() // 1_000_000,
-        on_text=lambda url, text: streams.on_text(url, text),  # noqa: PLW0108  # Made below.
+        hearer_of=lambda url: streams.hearer_of(url),  # noqa: PLW0108  # Made below.
         on_connected=lambda url: streams.on_connected(url),  # noqa: PLW0108  # Made below.
     )
     rest = Rest(signer=client, settings=settings, clock=clock, venue_clock=VenueClock(clock))
@@ -407,7 +407,7 @@ async def our_loop(symbols: list[str], plan: Plan, port: int) -> dict[str, Any]:
     loop = Loop(engine=Metered(), inbox=inbox, outbox=None, journal=Nowhere(), clock=clock, projections=())
     client.attach(await rest.open())
     market = streams._market  # noqa: SLF001  # One of three sockets; the others cost no tick anything.
-    tasks = [asyncio.create_task(market.keep()), asyncio.create_task(loop.run())]
+    tasks = [asyncio.create_task(market.keep(market.legs[0])), asyncio.create_task(loop.run())]
     await until(meter.over, tasks)
     await client.close()
     await rest.close()

@@ -125,7 +125,7 @@ def test_a_step_that_cannot_be_written_breaks_the_journal_and_says_which_field(p
     async def write() -> str:
         book = journal(path)
         whole = step(1)
-        said = await error_of(book.append(replace(whole, facts=(epoch(2**70),))))
+        said = await error_of(book.append(whole._replace(facts=(epoch(2**70),))))
         await book.close()
         return said
 

@@ -35,7 +35,7 @@ from aurora.model.events import (
 from aurora.model.facts import FeesKnown
 from aurora.model.fill import Fill
 from aurora.model.market import BookTicker, Candles, MarketTrade, MarkPrice
-from aurora.model.numbers import Nanos
+from aurora.model.numbers import NEVER, Nanos
 from aurora.model.step import Step
 from aurora.signals.roster import strategy_of
 from aurora.state import State
@@ -49,12 +49,14 @@ class Engine:
         self.state = state
         state.soft.market = MarketView(config.strategy.skalp_flow_halflife_s)
         self.mind = Mind(strategy_of(config, state.durable.fees), Statistics(config))
+        self.turn = Turn(config, state, NEVER, self.mind)
 
     def step(self, event: Event) -> Step:
         """Fold the event, protect what is held, then pursue what is wanted."""
-        turn = Turn(self.config, self.state, event.ts_recv, self.mind)
-        if isinstance(event, BookTicker):
-            if self.state.soft.market.fold(event):  # A quote that cannot be true moves nothing.
+        turn = self.turn
+        turn.begin(event.ts_recv)
+        if type(event) is BookTicker:
+            if turn.soft.market.quote(event):  # A quote that cannot be true moves nothing.
                 on_tick(turn, event)
                 if self.state.durable.parents:
                     work(turn, event.symbol)
@@ -67,7 +69,8 @@ class Engine:
 
     def stopped(self, now: Nanos) -> Step:
         """The last step of an orderly end: the journal knows the process meant to stop."""
-        turn = Turn(self.config, self.state, now, self.mind)
+        turn = self.turn
+        turn.begin(now)
         operate.stopped(turn)
         self.state.durable.seq += 1
         return Step(
@@ -114,7 +117,7 @@ class Engine:
                 fold_account(turn, event)
                 for symbol in touched(turn, event):
                     protect(turn, symbol)
-                    remember(turn, symbol)
+                    remember(turn, turn.d.ledger.position(symbol))
             case InstrumentsLoaded():
                 operate.instruments_loaded(turn, event)
             case FeesLoaded(fees=fees):

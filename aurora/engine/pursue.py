@@ -16,6 +16,7 @@ from aurora.model.facts import BracketSet, ParentSet, SignalSeen, StabilizerMove
 from aurora.model.market import BookTicker
 from aurora.model.numbers import MILLISECOND, NEVER, Price
 from aurora.model.parent import ParentOrder, Style
+from aurora.model.position import Position
 from aurora.model.signal import Signal, TargetPosition
 from aurora.signals.base import NO_MEMORY, Memory, Silence
 
@@ -33,8 +34,8 @@ def on_book(turn: Turn, tick: BookTicker) -> None:
         return
     if turn.now < turn.soft.entry_after.get(symbol, NEVER):
         return
-    memory = remember(turn, symbol)
     position = turn.d.ledger.position(symbol)
+    memory = remember(turn, position)
     opinion = turn.strategy.look(symbol, turn.soft.market.of(symbol), position, turn.now, memory)
     if isinstance(opinion, Silence):
         turn.soft.silences[symbol] = opinion
@@ -44,13 +45,13 @@ def on_book(turn: Turn, tick: BookTicker) -> None:
     enter(turn, opinion)
 
 
-def remember(turn: Turn, symbol: str) -> Memory:
+def remember(turn: Turn, position: Position) -> Memory:
     """Let the strategy see the position; what it wants to keep becomes a fact."""
-    moved = turn.d.strategies.get(symbol)
+    moved = turn.d.strategies.get(position.symbol)
     memory = moved.memory if moved is not None else NO_MEMORY
-    kept = turn.strategy.remember(symbol, turn.d.ledger.position(symbol), turn.now, memory)
+    kept = turn.strategy.remember(position.symbol, position, turn.now, memory)
     if kept is not memory:
-        turn.conclude(StrategyMoved(symbol=symbol, memory=kept))
+        turn.conclude(StrategyMoved(symbol=position.symbol, memory=kept))
     return kept
 
 

@@ -62,7 +62,10 @@ class Mind:
 
 
 class Turn:
-    """Handed from room to room within one step; only what ``conclude`` applied outlives it."""
+    """Handed from room to room within one step; only what ``conclude`` applied outlives it.
+
+    The engine keeps one and begins it anew with each event: most ticks conclude nothing.
+    """
 
     __slots__ = ("commands", "config", "d", "facts", "now", "soft", "stats", "strategy")
 
@@ -75,6 +78,14 @@ class Turn:
         self.stats = mind.stats
         self.commands: list[Command] = []
         self.facts: list[Fact] = []
+
+    def begin(self, now: Nanos) -> None:
+        """Nothing asked and nothing concluded yet, at ``now``."""
+        self.now = now
+        if self.commands:
+            self.commands = []
+        if self.facts:
+            self.facts = []
 
     def conclude(self, fact: Fact) -> None:
         self.d.apply(fact)

@@ -43,6 +43,7 @@ class Ledger:
         self._flow_ids: dict[str, None] = {}
         self._unmatched: list[CashFlow] = []
         self._streamed: list[CashFlow] = []  # Told without a transaction id, matched since or not.
+        self._flat: dict[str, Position] = {}  # Of symbols without a book: asked for on every tick.
         self._held: dict[str, tuple[float, float]] = {}  # Signed quantity and entry, for ticks.
 
     def apply(self, fact: DurableFact) -> None:
@@ -77,7 +78,12 @@ class Ledger:
 
     def position(self, symbol: str) -> Position:
         book = self._books.get(symbol)
-        return book.position if book is not None else Position(symbol=symbol)
+        if book is not None:
+            return book.position
+        flat = self._flat.get(symbol)
+        if flat is None:
+            flat = self._flat[symbol] = Position(symbol=symbol)
+        return flat
 
     def positions(self) -> tuple[Position, ...]:
         """Those that are not flat, by symbol."""

@@ -1,7 +1,6 @@
 """What a strategy is: a pure opinion about one symbol, and what it must remember over a restart."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aurora.market import SymbolMarket
 from aurora.model.bracket import Bracket
@@ -15,9 +14,8 @@ Memory = tuple[tuple[str, int], ...]
 NO_MEMORY: Memory = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Silence:
-    """Why there is no opinion right now, with the two numbers that decided it."""
+class Silence(NamedTuple):
+    """Why there is no opinion right now, with the two numbers that decided it; most ticks make one."""
 
     reason: str  # UPPER_SNAKE.
     observed: float

@@ -1,35 +1,49 @@
 """ccxt as transport: it signs requests and holds sockets; how it reads answers is not used."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import ccxt.pro
-from aiohttp import WSMsgType
 from ccxt.async_support.base.ws.client import Client
 
+from skalp_bot.exch.connection import Connection, OnFrame, dial
 from skalp_bot.exch.settings import ExchangeSettings, Venue
 
-OnText = Callable[
-    [str, str], None
-]  # (url, frame); must not raise: a raising handler kills ccxt's socket loop.
+HearerOf = Callable[[str], OnFrame]  # Who hears the frames of the connection to a URL.
 OnConnected = Callable[[str], None]
 
 
 DIAL_MS = 5000
 
 
-class TextClient(Client):  # type: ignore[misc]  # ccxt carries no types.
-    """A ccxt socket whose text frames go straight to us; pings, pongs and closing stay with ccxt."""
+class PushedClient(Client):  # type: ignore[misc]  # ccxt carries no types.
+    """A ccxt socket whose text frames are pushed to us: no task and no queue in between (ADR 0006).
 
-    on_text: OnText
+    When to dial, subscribe, ping and give up stays with ccxt.
+    """
 
-    def handle_message(self, message: Any) -> None:
-        if message.type is WSMsgType.TEXT:
-            self.on_text(self.url, message.data)
-        else:
-            super().handle_message(message)
+    hearer_of: HearerOf
+    settings: ExchangeSettings
+
+    def create_connection(self, _session: Any) -> Awaitable[Connection]:
+        connection = Connection(hear=self.hearer_of(self.url), pong=self.ponged, ended=self.ended)
+        return dial(
+            self.url,
+            connection,
+            ssl_context=self.settings.ssl_context,
+            resolver=self.settings.resolver,
+        )
+
+    def receive_loop(self) -> None:
+        """ccxt calls it once connected; there is nothing to fetch."""
+
+    def ponged(self) -> None:
+        self.lastPong = ccxt.pro.Exchange.milliseconds()
+
+    def ended(self, code: int) -> None:
+        self.on_close(code)
 
 
 class BinanceClient(ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt carries no types.
@@ -40,7 +54,7 @@ class BinanceClient(ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt carries
         settings: ExchangeSettings,
         *,
         venue_ms: Callable[[], int],
-        on_text: OnText,
+        hearer_of: HearerOf,
         on_connected: OnConnected,
     ) -> None:
         super().__init__(
@@ -56,13 +70,13 @@ class BinanceClient(ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt carries
                 "options": {
                     "recvWindow": settings.recv_window_ms,
                     "maxRetriesOnFailure": 0,
-                    "ws": {"compress": 0},  # Inflating every tick costs more than the bytes.
                 },
             }
         )
         self.timeout_on_exit = 0
         self._venue_ms = venue_ms
-        self._on_text = on_text
+        self._settings = settings
+        self._hearer_of = hearer_of
         self._on_connected = on_connected
         match settings.venue:
             case Venue.PAPER:
@@ -86,11 +100,12 @@ class BinanceClient(ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt carries
         return self._venue_ms()
 
     def client(self, url: str) -> Any:
-        """The socket to this address, made over into one that hands us its text."""
+        """The socket to this address, made over into one that pushes its text to us."""
         made = super().client(url)
         if type(made) is Client:  # The base names its class outright, so it cannot be told to make ours.
-            made.__class__ = TextClient
-            made.on_text = self._on_text
+            made.__class__ = PushedClient
+            made.hearer_of = self._hearer_of
+            made.settings = self._settings
         return made
 
     def on_connected(self, client: Any, message: Any = None) -> None:

@@ -22,6 +22,7 @@ from aurora.model.order import OrderKey
 from skalp_bot.exch import encode, outcomes
 from skalp_bot.exch.ccxt_binance import BinanceClient
 from skalp_bot.exch.checkup import Checkup, Needs
+from skalp_bot.exch.connection import OnFrame
 from skalp_bot.exch.fields import DecodeError
 from skalp_bot.exch.questions import Questions
 from skalp_bot.exch.rest import Rest
@@ -56,7 +57,7 @@ class BinanceExchange:
         self._client = BinanceClient(
             settings,
             venue_ms=lambda: self.venue_clock.now() // 1_000_000,
-            on_text=self._on_text,
+            hearer_of=self._hearer_of,
             on_connected=self._on_connected,
         )
         self._rest = Rest(signer=self._client, settings=settings, clock=clock, venue_clock=self.venue_clock)
@@ -230,8 +231,8 @@ class BinanceExchange:
             return False
         return True
 
-    def _on_text(self, url: str, frame: str) -> None:
-        self._streams.on_text(url, frame)
+    def _hearer_of(self, url: str) -> OnFrame:
+        return self._streams.hearer_of(url)
 
     def _on_connected(self, url: str) -> None:
         self._streams.on_connected(url)

@@ -109,8 +109,8 @@ class Socket:
         if not self.plan.names:
             self._raised(leg, "connected")
 
-    def hear(self, frame: str) -> None:
-        """One text frame. Never raises: ccxt's loop would die of it without a word."""
+    def hear(self, frame: bytes) -> None:
+        """One text frame. Never raises: the connection would die of it."""
         now = Nanos(self._clock.now())
         self.last_at = self._clock.monotonic()
         try:
@@ -125,8 +125,9 @@ class Socket:
                 self._answered(row)
         except DecodeError as error:
             self._spoiled(str(error), now)
-        except Exception as error:  # noqa: BLE001  # See above: a frame may fail, the loop may not.
-            self._spoiled(redacted(f"{type(error).__name__}: {error}: {frame[:160]}"), now)
+        except Exception as error:  # noqa: BLE001  # See above: a frame may fail, the line may not.
+            shown = frame[:160].decode("utf-8", "replace")
+            self._spoiled(redacted(f"{type(error).__name__}: {error}: {shown}"), now)
 
     def drop(self, why: str) -> None:
         """The stream cannot be trusted: let go of whatever carries it."""

@@ -12,6 +12,7 @@ from aurora.model.market import BookTicker
 from aurora.model.numbers import SECOND, Nanos, as_float
 from aurora.model.order import OrderKey
 from skalp_bot.exch.ccxt_binance import BinanceClient
+from skalp_bot.exch.connection import OnFrame
 from skalp_bot.exch.decode import book_ticker, mark_price, market_trade, user_event
 from skalp_bot.exch.fields import DecodeError, Row, mapping, number, text, whole
 from skalp_bot.exch.rest import Rest
@@ -63,11 +64,12 @@ class Streams:
             tasks.create_task(self._watch(), name="stream-watch")
             tasks.create_task(self._keep_listen_key(), name="listen-key")
 
-    def on_text(self, url: str, frame: str) -> None:
+    def hearer_of(self, url: str) -> OnFrame:
+        """Who hears the connection to an address; LookupError when nobody dials it any more."""
         for socket in self._sockets:
             if socket.leg_at(url) is not None:
-                socket.hear(frame)
-                return
+                return socket.hear
+        raise LookupError("nobody waits for this connection")
 
     def on_connected(self, url: str) -> None:
         for socket in self._sockets:

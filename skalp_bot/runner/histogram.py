@@ -17,10 +17,11 @@ class Histogram:
         self._buckets = [0] * (bucket_of(HIGHEST) + 1)
 
     def add(self, nanos: int) -> None:
-        value = min(max(nanos, 0), HIGHEST)
+        value = nanos if 0 <= nanos <= HIGHEST else min(max(nanos, 0), HIGHEST)
         self.count += 1
         self.total += value
-        self.max = max(self.max, value)
+        if value > self.max:
+            self.max = value
         self._buckets[bucket_of(value)] += 1
 
     def quantile(self, fraction: float) -> int:
@@ -50,8 +51,8 @@ class Histogram:
 
 
 def bucket_of(value: int) -> int:
-    shift = max(value.bit_length() - SUB_BITS - 1, 0)
-    return (shift << SUB_BITS) + (value >> shift)
+    shift = value.bit_length() - SUB_BITS - 1
+    return (shift << SUB_BITS) + (value >> shift) if shift > 0 else value
 
 
 def upper_edge(bucket: int) -> int:
