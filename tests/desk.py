@@ -346,7 +346,7 @@ class Desk:
             price = intent.price
         before = venue.position
         venue.position = before.after(intent.side, price, Qty(size))
-        realized = Quote(venue.position.realized - before.realized)
+        realized = Quote((venue.position.realized - before.realized).quantize(D("1e-8")))
         fee = Quote(price * size * FEE)
         venue.wallet += realized - fee
         fill = Fill(

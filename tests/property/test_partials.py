@@ -27,11 +27,11 @@ class Slicing(RuleBasedStateMachine):
         self.seconds = 0.0
 
     @initialize(
-        steps=st.integers(1, 300_000),
+        steps=st.integers(1, 300_000) | st.integers(20_000, 300_000),
         style=st.sampled_from(Style),
         slices=st.integers(1, 12),
         interval=st.integers(1, 30),
-        mid=st.sampled_from(("50000", "100", "1.5")),
+        mid=st.sampled_from(("50000", "100", "20")),
     )
     def begin(self, steps: int, style: Style, slices: int, interval: int, mid: str) -> None:
         parent = ParentOrder(
@@ -50,22 +50,23 @@ class Slicing(RuleBasedStateMachine):
             crosses=True,
         )
         self.parent = PartialSlicer.split(parent, RULES)
+        self.ask(0.0)
 
-    @rule(seconds=st.floats(0, 60))
-    def wait(self, seconds: float) -> None:
-        self.seconds += seconds
-
+    @precondition(lambda self: self.parent.style is Style.PARTICIPATE)
     @rule(steps=st.integers(1, 1_000_000))
     def others_trade(self, steps: int) -> None:
         self.parent = replace(self.parent, volume=Qty(self.parent.volume + STEP * steps))
+        self.ask(0.0)
 
-    @rule(stage=st.sampled_from((Stage.CROSSING, Stage.LEAVING)))
+    @precondition(lambda self: self.parent.released)
+    @rule(stage=st.sampled_from((*[Stage.WORKING] * 6, Stage.CROSSING, Stage.LEAVING)))
     def lose_patience(self, stage: Stage) -> None:
         if self.parent.stage is Stage.WORKING:
             self.parent = replace(self.parent, stage=stage)
 
-    @rule()
-    def ask(self) -> None:
+    @rule(seconds=st.sampled_from((0.0, 1.0, 5.0, 60.0)))
+    def ask(self, seconds: float) -> None:
+        self.seconds += seconds
         qty = PartialSlicer.next_child(self.parent, Children.of(self.children), RULES, at(self.seconds))
         if qty is None:
             return
@@ -92,14 +93,15 @@ class Slicing(RuleBasedStateMachine):
     def happen(self, data: st.DataObject, status: OrderStatus, share: float) -> None:
         number = data.draw(st.sampled_from([n for n, child in enumerate(self.children) if child.open]))
         self.become(number, status, share)
+        self.ask(data.draw(st.sampled_from((0.0, 5.0, 60.0))))
 
     @rule()
     def track(self) -> None:
         self.parent = PartialSlicer.track(self.parent, Children.of(self.children), RULES)
         assert self.parent.filled == sum((child.filled for child in self.children), D(0))
 
-    @rule()
-    def abort(self) -> None:
+    @invariant()
+    def an_aborted_parent_sends_nothing(self) -> None:
         aborted = PartialSlicer.abort(self.parent, "test")
         assert aborted.done
         assert PartialSlicer.next_child(aborted, Children(), RULES, at(10**6)) is None
@@ -107,7 +109,9 @@ class Slicing(RuleBasedStateMachine):
     @invariant()
     def conservation(self) -> None:
         children = Children.of(self.children)
-        assert children.committed <= self.parent.qty
+        spent = sum((c.intent.qty or D(0) if c.open else c.filled for c in self.children), D(0))
+        assert spent <= self.parent.qty
+        assert children.committed == spent
         assert PartialSlicer.remaining(self.parent, children) + children.committed == self.parent.qty
         assert len(self.children) == self.parent.released <= self.parent.children + 1
 
