@@ -75,6 +75,11 @@ class Exchange:
         self.settle(changed=raw.method != "GET" and answer.status == 200)
         return answer
 
+    def relist(self, symbol: str, changes: Mapping[str, Any]) -> None:
+        """Lay other values of exchangeInfo over a symbol, and tell who listens."""
+        self.desk.venue.relist(symbol, changes)
+        self.settle(changed=True)
+
     def catch_up(self, now_ms: int) -> None:
         while self.step(now_ms):
             pass

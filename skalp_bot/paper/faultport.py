@@ -150,7 +150,7 @@ class Faults:
         """Another status, other filters, worded as in exchangeInfo."""
         changes = {name: value for name, value in body.items() if name != "symbol"}
         try:
-            self.exchange.desk.venue.relist(str(body.get("symbol")), changes)
+            self.exchange.relist(str(body.get("symbol")), changes)
         except (VenueError, KeyError, ValueError, TypeError, ArithmeticError) as error:
             raise FaultError(
                 f"symbols: {error!r}: name a symbol, and change it as exchangeInfo does"

@@ -223,3 +223,20 @@ def publish_mark(floor: Floor, market: Market, mark: Mark, now_ms: int) -> None:
         "st": 1,
     }
     floor.pushes.append(Push(event="markPriceUpdate", payload=payload, symbol=mark.symbol))
+
+
+def publish_contract(floor: Floor, market: Market, now_ms: int) -> None:
+    """Send what a contract is now, after its status changed; brackets are named only where they changed."""
+    raw, symbol = market.spec.raw, market.spec.symbol
+    payload: dict[str, object] = {
+        "e": "contractInfo",
+        "E": now_ms,
+        "s": symbol,
+        "ps": market.spec.pair,
+        "ct": raw.get("contractType", "PERPETUAL"),
+        "dt": raw.get("deliveryDate", 0),
+        "ot": raw.get("onboardDate", 0),
+        "cs": market.spec.status,
+        "st": 1,
+    }
+    floor.pushes.append(Push(event="contractInfo", payload=payload, symbol=symbol))

@@ -14,7 +14,7 @@ from skalp_bot.paper.errors import VenueError
 from skalp_bot.paper.floor import Floor, Ids, VenueSettings, add
 from skalp_bot.paper.margin import asset_margin, cap_at
 from skalp_bot.paper.market import BookTop, BookUpdate, Mark, MarketEvent, Trade
-from skalp_bot.paper.market_events import Pairs, publish_mark
+from skalp_bot.paper.market_events import Pairs, publish_contract, publish_mark
 from skalp_bot.paper.matching import on_print
 from skalp_bot.paper.money import ZERO, exact, plain
 from skalp_bot.paper.orders import AlgoOrder, AlgoRef, Amend, NewAlgo, NewOrder, Order, OrderRef, Push, Query
@@ -53,9 +53,12 @@ class Venue:
             restore(self.floor, state)
 
     def relist(self, symbol: str, changes: Mapping[str, Any]) -> None:
-        """Change a symbol's status or filters, worded as in exchangeInfo; nobody is told, as on Binance."""
+        """Change a symbol's status or filters, worded as in exchangeInfo; contractInfo tells of a status."""
         market = self.floor.market(symbol)
-        self.symbols[symbol] = market.spec = altered(market.spec, changes)
+        before, market.spec = market.spec.status, altered(market.spec, changes)
+        self.symbols[symbol] = market.spec
+        if market.spec.status != before:
+            publish_contract(self.floor, market, self.now_ms)
 
     # Accounts.
     @exact

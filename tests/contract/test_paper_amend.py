@@ -1,16 +1,13 @@
 """Changing orders over the wire: what comes back, what is refused, and what the user stream says of it."""
 
-from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from skalp_bot.paper.archive import Record
-from skalp_bot.paper.symbols import packaged_content
+from skalp_bot.paper.streams import Route
+from tests.contract.shapes import same_shape
 from tests.wire_kit import Reply, Shop, open_shop
 
 LIMIT: dict[str, Any] = {"side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
@@ -69,28 +66,19 @@ def test_only_limit_orders_are_changed(shop: Shop) -> None:
     assert changed(shop, order_id).refusal == (400, -5025, "Only limit order is supported.")
 
 
-@dataclass(slots=True)
-class Memory:
-    """A keeper that keeps everything as JSON text, as a disk would."""
-
-    living: bytes = b""
-    lines: list[bytes] = field(default_factory=list)
-
-    def save(self, state: dict[str, Any], ended: Sequence[Record], *, through: bool) -> None:
-        self.living = orjson.dumps({**state, "through": through})
-        self.lines += [orjson.dumps(record) for record in ended]
+CONTRACT = (
+    '{"e":"contractInfo","E":1669647330688,"s":"IOTAUSDT","ps":"IOTAUSDT","ct":"PERPETUAL","dt":4133404800000,'
+    '"ot":1569398400000,"cs":"TRADING","st":1}'
+)
 
 
-def test_an_order_of_a_symbol_that_stopped_trading_meanwhile_is_not_changed(tmp_path: Path) -> None:
-    keeper = Memory()
-    order_id = rested(open_shop(tmp_path, keeper=keeper))
-    info = deepcopy(packaged_content()["exchangeInfo"])
-    for row in info["symbols"]:
-        row["status"] = "SETTLING"
-    file = tmp_path / "info.json"
-    file.write_bytes(orjson.dumps(info))
-    saved = (orjson.loads(keeper.living), [orjson.loads(line) for line in keeper.lines])
-    again = open_shop(tmp_path, saved=saved, exchange_info=str(file))
+def test_a_symbol_that_stops_trading_says_so_and_its_orders_are_no_longer_changed(shop: Shop) -> None:
+    order_id, (_, ear) = rested(shop), shop.listen(Route.MARKET, "!contractInfo")
+    shop.exchange.relist("BTCUSDT", {"status": "SETTLING"})
+    [told] = ear.heard()
+    same_shape(orjson.loads(CONTRACT), told)
+    assert (told["s"], told["cs"]) == ("BTCUSDT", "SETTLING")
     refused = "Symbol is not in trading status. Order amendment is not permitted."
-    assert changed(again, order_id).refusal == (400, -5024, refused)
-    assert again.call("DELETE", "/fapi/v1/order", symbol="BTCUSDT", orderId=order_id).status == 200
+    assert changed(shop, order_id).refusal == (400, -5024, refused)
+    assert shop.order(**LIMIT, price="59000").refusal[1] == -4140
+    assert shop.call("DELETE", "/fapi/v1/order", symbol="BTCUSDT", orderId=order_id).status == 200
