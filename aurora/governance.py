@@ -339,7 +339,8 @@ def broken_rules(intent: OrderIntent, rules: Instrument, size: float) -> list[st
 
 def cooldown(_: OrderIntent, briefing: Briefing, now: Nanos) -> tuple[float, str]:
     """Seconds since the last round trip; one in the future has just been."""
-    return max(0.0, (now - need("closed_at", briefing.closed_at)) / 1e9), ""
+    closed_at = need("closed_at", briefing.closed_at)
+    return max(0.0, (now - closed_at) / 1e9), "" if closed_at else "no round trip yet"
 
 
 def none_allowed(_: GovernanceConfig) -> float:

@@ -15,6 +15,8 @@ def for_people(page: str, view: View) -> View:
             return {**view, "positions": [position(row) for row in view.get("positions", [])]}
         case "orders":
             return {**view, "orders": [order(row) for row in view.get("orders", [])]}
+        case "why":
+            return {**view, "story": [line for row in view.get("story", []) for line in story(row)]}
         case _:
             return view
 
@@ -68,6 +70,19 @@ def order(row: View) -> View:
     seen = "UNKNOWN" if row.get("unknown") else "listed" if row.get("listed") else "not listed yet"
     left_out = ("reduce_only", "close_position", "listed", "unknown")
     return {**{key: value for key, value in row.items() if key not in left_out}, "marks": marks, "seen": seen}
+
+
+def story(row: View) -> list[View]:
+    """A line a fact: what happened to it, in the order in which it did."""
+    head = {key: row.get(key) for key in ("at", "row", "event")}
+    facts = row.get("facts") or [{}]
+    return [{**head, "what": said(fact)} for fact in facts]
+
+
+def said(fact: View) -> str:
+    """The event first; ids, levels and what is empty say nothing here."""
+    told = (f"{key} {value}" for key, value in fact.items() if key not in ("event", "level", "id") and value)
+    return words(fact.get("event"), *told)
 
 
 def stop(bracket: View) -> str | None:

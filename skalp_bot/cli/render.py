@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 PLAIN_WIDTH = 200  # Where nobody measures the page.
-WORDY = (" ", "note", "reason", "message", "why", "last_decision", "overrules")  # May take several lines.
+WORDY = (" ", "what", "note", "reason", "message", "why", "last_decision", "overrules")  # May be broken.
+WORDS_MIN = 24  # As narrow as such a column may get.
+GAP = "  "
 
 
 def put(text: str) -> None:
@@ -31,14 +33,47 @@ def put_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
         put(f"{title}: none" if title else "none")
         return
     named = any(key.strip() for row in rows for key in row)
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, show_header=named)
     keys = dict.fromkeys(key for row in rows for key in row)
-    columns = [key for key in keys if any(cell(row.get(key)) != "-" for row in rows)]
+    columns = [key for key in keys if not named or any(cell(row.get(key)) != "-" for row in rows)]
+    page = screen()
+    if named and needed(rows, columns) > page.width:
+        put_records(rows, columns, title, page.width)
+        return
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, show_header=named)
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column not in WORDY)
     for row in rows:
         table.add_row(*(Text(cell(row.get(column))) for column in columns))
-    screen().print(table)
+    page.print(table)
+
+
+def needed(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> int:
+    """The width below which a table would cut numbers; words may be broken."""
+    widths = [max(len(column), *(len(cell(row.get(column))) for row in rows)) for column in columns]
+    held = (
+        min(width, WORDS_MIN) if column in WORDY else width
+        for column, width in zip(columns, widths, strict=True)
+    )
+    return sum(held) + len(GAP) * (len(columns) - 1)
+
+
+def put_records(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str, width: int) -> None:
+    """Each row as pairs of name and value, over as many lines as it takes; nothing is cut."""
+    if title:
+        put(title)
+    for row in rows:
+        line = cell(row.get(columns[0]))
+        for column in columns[1:]:
+            value = cell(row.get(column))
+            if value == "-":
+                continue
+            pair = f"{column.replace('_', ' ')} {value}"
+            if len(line) + len(GAP) + len(pair) > width:
+                put(line)
+                line = f"{GAP}{pair}"
+            else:
+                line += f"{GAP}{pair}"
+        put(line)
 
 
 def put_view(view: Mapping[str, Any], title: str = "") -> None:

@@ -14,6 +14,7 @@ from aurora.model.step import Step
 from skalp_bot.runner.text import clock_text
 
 ALERTS_KEPT = 50
+RISK_DIGITS = 8  # An estimate: beyond these it is noise.
 
 
 @dataclass(slots=True, kw_only=True)
@@ -146,7 +147,7 @@ def target_shown(target: TargetPosition | None) -> dict[str, Any] | None:
         "reference": str(target.reference),
         "stop": str(target.stop),
         "take_profit": str(target.take_profit),
-        "risk": str(target.risk),
+        "risk": str(round(target.risk, RISK_DIGITS)),
         "reason": target.reason,
         "chain": [{"stage": link.stage, "value": link.value, "note": link.note} for link in target.chain],
     }
