@@ -1,6 +1,7 @@
 """For all accidents: the books agree with the exchange in the end, nothing flips, nothing stays bare."""
 
 from decimal import Decimal
+from random import Random
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -31,9 +32,11 @@ class Rough(Desk):
 class Accidents(RuleBasedStateMachine):
     """A market that moves, an exchange that stumbles, a process that is killed, an operator who meddles."""
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(seed=st.integers(0, 2**32))
+    def begin(self, seed: int) -> None:
+        self.walk = Random(seed)
         self.desk = Rough().open()
+        self.desk.enter()
         self.epoch = 1
         self.checked = 0
 
@@ -42,7 +45,7 @@ class Accidents(RuleBasedStateMachine):
         self.desk.run(seconds)
 
     @rule(bps=st.integers(-60, 60), spike=st.integers(0, 60))
-    def the_price_moves(self, bps: int, spike: int) -> None:
+    def the_price_jumps(self, bps: int, spike: int) -> None:
         mid = (self.desk.bid * (1 + D(bps) / 10_000)).quantize(D("0.1"))
         low, high = (mid * (1 - D(spike) / 10_000), mid * (1 + D(spike) / 10_000))
         self.desk.price(str(mid), low=str(low), high=str(high))
@@ -139,6 +142,12 @@ class Accidents(RuleBasedStateMachine):
         return self.desk.engine.state.durable.trading.state
 
     @invariant()
+    def a_moment_passes(self) -> None:
+        """Between any two accidents the market walks on."""
+        if hasattr(self, "desk"):
+            self.the_price_jumps(self.walk.randint(-15, 15), self.walk.choice((0, 0, 10)))
+
+    @invariant()
     def no_position_ever_flips(self) -> None:
         if not hasattr(self, "desk"):
             return
@@ -190,6 +199,6 @@ class Accidents(RuleBasedStateMachine):
 
 
 Accidents.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestAccidents = Accidents.TestCase
