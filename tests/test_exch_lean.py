@@ -14,6 +14,13 @@ except AttributeError as error:
     print(error)
 """
 
+PONG = """
+from skalp_bot.exch.ccxt_binance import PushedClient
+client = PushedClient.__new__(PushedClient)
+client.ponged()
+print(client.lastPong)
+"""
+
 
 def said(program: str) -> str:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -27,3 +34,7 @@ def test_the_adapter_imports_one_exchange_and_not_all_of_them() -> None:
 
 def test_other_exchanges_of_ccxt_are_still_there_when_asked_for() -> None:
     assert "no attribute 'nobody'" in said(OTHERS)
+
+
+def test_a_pong_is_noted_where_only_one_exchange_was_imported() -> None:
+    assert int(said(PONG)) > 1_700_000_000_000

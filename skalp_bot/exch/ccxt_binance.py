@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import ccxt
 import ccxt.pro
 from ccxt.async_support.base.ws.client import Client
 
@@ -40,7 +41,7 @@ class PushedClient(Client):  # type: ignore[misc]  # ccxt carries no types.
         """ccxt calls it once connected; there is nothing to fetch."""
 
     def ponged(self) -> None:
-        self.lastPong = ccxt.pro.Exchange.milliseconds()
+        self.lastPong = ccxt.Exchange.milliseconds()
 
     def ended(self, code: int) -> None:
         self.on_close(code)

@@ -74,6 +74,7 @@ def test_a_first_run_trades_and_its_report_adds_up(tmp_path: Path) -> None:
     done = run(tmp_path, "--duration", "20s", "--seed", "7")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     check_promises(reported(tmp_path), ticks=300)
+    assert "never retrieved" not in done.stdout, "longer than a ping takes, and nothing raised unseen"
     first = [json.loads(line)["message"] for line in done.stdout.splitlines()[:5]]
     assert "strategy exercise" in first[0]
     assert any("state/paper" in line for line in first)
