@@ -168,8 +168,8 @@ def v2_position(floor: Floor, account: Account, position: Position) -> Row:
         "unrealizedProfit": eight(position.unrealized(mark)),
         "leverage": str(leverage),
         "isolated": account.isolated.get(position.symbol, False),
-        "entryPrice": plain(position.entry),
-        "breakEvenPrice": plain(position.break_even.quantize(Decimal("1e-8"))),
+        "entryPrice": price_or_zero(position.entry),
+        "breakEvenPrice": price_or_zero(position.break_even.quantize(Decimal("1e-8"))),
         "maxNotional": plain(cap_at(floor.symbols[position.symbol], leverage)),
         "bidNotional": eight_or_zero(bids),
         "askNotional": eight_or_zero(asks),
@@ -193,8 +193,8 @@ def risk_row(floor: Floor, account: Account, position: Position, version: int) -
         "symbol": position.symbol,
         "positionSide": position.side,
         "positionAmt": floor.symbols[position.symbol].qty_text(position.qty),
-        "entryPrice": plain(position.entry),
-        "breakEvenPrice": plain(position.break_even.quantize(Decimal("1e-8"))),
+        "entryPrice": price_or_zero(position.entry),
+        "breakEvenPrice": price_or_zero(position.break_even.quantize(Decimal("1e-8"))),
         "markPrice": eight(mark),
         "unRealizedProfit": eight(position.unrealized(mark)),
         "liquidationPrice": eight_or_zero(liquidation_price(floor, account, position)),
@@ -224,6 +224,10 @@ def risk_row(floor: Floor, account: Account, position: Position, version: int) -
         "askNotional": eight_or_zero(asks),
         "updateTime": position.updated_ms,
     }
+
+
+def price_or_zero(price: Decimal) -> str:
+    return plain(price) if price else "0.0"
 
 
 def eight_or_zero(amount: Decimal) -> str:

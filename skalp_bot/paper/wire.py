@@ -142,15 +142,16 @@ def algo_cancel_row(algo: AlgoOrder) -> Row:
 
 
 def trade_row(trade: TradeRow, spec: SymbolSpec) -> Row:
+    """Give a fill; its value has the decimals of price and quantity together, a profit of nothing is bare."""
     return {
         "symbol": trade.symbol,
         "id": trade.trade_id,
         "orderId": trade.order_id,
         "side": trade.side,
-        "price": spec.price_text(trade.price),
+        "price": plain(trade.price),
         "qty": spec.qty_text(trade.qty),
-        "realizedPnl": eight(trade.realized),
-        "quoteQty": plain(trade.quote),
+        "realizedPnl": eight(trade.realized) if trade.realized else "0",
+        "quoteQty": f"{trade.quote:.{spec.price_precision + spec.qty_precision}f}",
         "baseQty": "0",
         "commission": eight(trade.commission),
         "commissionAsset": trade.asset,

@@ -150,3 +150,23 @@ def test_conditional_orders_are_told_as_recorded(algos: dict[str, Frame], status
     frame = json.loads(path.read_text(encoding="utf-8"))
     frame = frame.get("data", frame)
     same_frame(frame, algos[status])
+
+
+def test_fills_are_listed_in_the_texts_recorded(tmp_path: Path) -> None:
+    path = FIXTURES / "nautilus" / "py" / "http_futures_account_trades.json"
+    if not path.exists():
+        pytest.skip(f"{path} is not there; set AURORA_SHARED")
+    opened, closed = json.loads(path.read_text(encoding="utf-8"))
+    assert (opened["quoteQty"], opened["realizedPnl"], closed["price"]) == ("13.89175", "0", "2779")
+    shop = open_shop(tmp_path)
+    for side in ("BUY", "SELL"):
+        shop.order(side=side, type="MARKET", quantity="0.010")
+    first, last = shop.call("GET", "/fapi/v1/userTrades", symbol="BTCUSDT").json
+    assert (first["price"], first["qty"], first["quoteQty"]) == ("60000.1", "0.010", "600.00100")
+    assert (first["realizedPnl"], last["realizedPnl"]) == ("0", "-0.00100000")
+    same_frame(closed, last, extra=("baseQty", "pair"))
+
+
+def test_a_flat_position_has_the_prices_recorded_of_one(tmp_path: Path) -> None:
+    row = open_shop(tmp_path, MOVING).call("GET", "/fapi/v2/positionRisk", symbol="BTCUSDT").json[0]
+    assert (row["positionAmt"], row["entryPrice"], row["breakEvenPrice"]) == ("0.000", "0.0", "0.0")
