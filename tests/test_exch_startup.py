@@ -153,9 +153,8 @@ async def test_symbols_that_do_not_trade_are_left_out_while_one_does() -> None:
             ("ETHUSDT", False),
         ]
         assert told.missing == ("GONEUSDT",)
-        assert {seen.params["symbol"] for seen in s.venue.seen if seen.name == "GET symbolConfig"} == {
-            "BTCUSDT"
-        }
+        for question in ("GET symbolConfig", "GET leverageBracket", "GET klines"):
+            assert {seen.params["symbol"] for seen in s.venue.seen if seen.name == question} == {"BTCUSDT"}
 
 
 @awaited

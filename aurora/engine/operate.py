@@ -106,10 +106,11 @@ def instruments_loaded(turn: Turn, event: InstrumentsLoaded) -> None:
     news = tuple(instrument for instrument in told if known.get(instrument.symbol) != instrument)
     if news:
         turn.conclude(InstrumentsKnown(instruments=news, at=turn.now))
-    turn.stats.without(event.missing)
+    halted = tuple(instrument.symbol for instrument in event.instruments if not instrument.trading)
+    turn.stats.without((*event.missing, *halted))
     for symbol in event.missing:
         turn.alert("NOT_TRADING", symbol, f"{symbol} is not listed: no entries; what is held is managed")
-    for symbol in [instrument.symbol for instrument in event.instruments if not instrument.trading]:
+    for symbol in halted:
         turn.alert("NOT_TRADING", symbol, f"{symbol} does not trade: no entries; what is held is managed")
 
 

@@ -204,9 +204,14 @@ class BinanceExchange:
 
     async def _load_fees(self) -> None:
         """Once, after the start, because nothing waited for them."""
-        for symbol in [each for each in self._settings.symbols if each not in self._startup.missing]:
-            while not await self._done("commissionRate", symbol, self._startup.fees(symbol)):
-                await self._clock.sleep(FEES_RETRY_S)
+        asked = [symbol for symbol in self._settings.symbols if symbol not in self._startup.missing]
+        while asked:
+            asked = [
+                symbol
+                for symbol in asked
+                if not await self._done("commissionRate", symbol, self._startup.fees(symbol))
+            ]
+            await self._clock.sleep(FEES_RETRY_S)
 
     async def _keep_filters(self) -> None:
         """At intervals, short ones while a symbol of ours does not trade; at once when proven wrong."""

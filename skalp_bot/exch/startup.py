@@ -158,9 +158,7 @@ class Startup:
 
     async def candles(self) -> None:
         """History to warm up on, one minute each."""
-        for symbol in self._settings.symbols:
-            if symbol in self.missing:
-                continue
+        for symbol in self.trading:
             params = {"symbol": symbol, "interval": "1m", "limit": str(CANDLES)}
             request = Request(method="GET", path="klines", api="fapiPublic", params=params, weight=2)
             history = await self.ask(request, timeout_s=self._settings.bulk_timeout_s)
@@ -174,6 +172,9 @@ class Startup:
         return rates
 
     async def _bracketed(self, plain: Instrument) -> Instrument:
+        """What does not trade is not entered, and needs none."""
+        if not plain.trading:
+            return plain
         request = Request(method="GET", path="leverageBracket", params={"symbol": plain.symbol})
         brackets = listings.leverage_brackets(await self.ask(request)).get(plain.symbol, ())
         return listings.with_brackets(plain, brackets)
