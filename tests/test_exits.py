@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from aurora.config import AuroraConfig, ExitsConfig, StrategyConfig
 from aurora.engine.operate import FORGET_AT_ONCE, KEEP_FINISHED
-from aurora.engine.turn import Mind
 from aurora.execution.ladder import quantities, rungs
 from aurora.execution.levels import levels
 from aurora.execution.pyramid import risk
@@ -20,12 +19,13 @@ from aurora.market import SymbolMarket
 from aurora.model.bracket import Bracket, Phase
 from aurora.model.facts import BracketSet, IntentDenied, OrderForgotten, RoundTripClosed, SignalSeen
 from aurora.model.gate import GateReason
+from aurora.model.market import Candles, MarketTrade
 from aurora.model.numbers import SECOND, Nanos, Price, Qty
 from aurora.model.order import Role, Side
 from aurora.risk.true_range import TrueRange
 from aurora.signals.exercise import Exercise
 from tests.desk import CONFIG, Desk
-from tests.kit import instrument
+from tests.kit import instrument, mark
 from tests.test_bracket import bracket as sample
 
 D = Decimal
@@ -126,11 +126,11 @@ class Wishing(Exercise):
 
 def wish(desk: Desk, fraction: str) -> Price:
     """Let the strategy wish for a stop at entry x (1 + fraction) in the position's favour."""
-    bracket, engine = held(desk), desk.engine
+    bracket = held(desk)
     level = (bracket.entry * (1 + D(fraction) * bracket.side.sign)).quantize(D("0.1"))
     config = desk.config
     strategy = Wishing(config=config.strategy, exits_of=config.exits_of, wishes={"BTCUSDT": float(level)})
-    engine.mind = Mind(strategy, engine.mind.stats)
+    desk.engine.turn.strategy = strategy
     desk.run(1.5)
     return Price(level)
 
@@ -227,6 +227,23 @@ def test_targets_rest_on_the_exchange_and_follow_the_quantity(side: Side, kind: 
 
 
 @pytest.mark.parametrize("side", Side)
+def test_a_resting_target_that_still_fits_keeps_its_place_in_the_queue(side: Side) -> None:
+    """Partly filled, or beside one that filled; an amendment would lose the place as a new order does."""
+    desk = entered(side, tp_order="limit", ladder=("0.002:0.5", "0.004:0.5"), tp_pct=0.5)
+    desk.run(1.0)
+    near, far = (key for key, intent in desk.venue.resting.items() if intent.role is Role.TAKE_PROFIT)
+    for qty in ("0.005", None):
+        desk.fill(near, qty)
+        desk.run(3.0)
+    assert near not in desk.venue.resting
+    sent = [
+        order for order in desk.engine.state.durable.blotter.orders() if order.intent.role is Role.TAKE_PROFIT
+    ]
+    assert [order.key for order in sent] == [near, far]
+    assert desk.venue.resting[far].qty == abs(desk.venue.position.qty)
+
+
+@pytest.mark.parametrize("side", Side)
 def test_in_exchange_mode_the_resting_stop_alone_acts(side: Side) -> None:
     desk = entered(side, mode="exchange", tp_pct=0.5)
     stop = next(intent for intent in desk.venue.resting.values() if intent.role is Role.STOP)
@@ -248,6 +265,91 @@ def test_in_local_mode_only_the_backstop_rests(side: Side) -> None:
     assert desk.venue.position.flat
 
 
+def shown(desk: Desk, source: str, price: Decimal) -> None:
+    """The price of that source alone is where told."""
+    now, level = desk.now, float(price)
+    match source:
+        case "mid":
+            desk.price(str(price))
+        case "mark":
+            desk.tell(mark(level, symbol="BTCUSDT", when=now))
+        case "last":
+            symbol, taker = "BTCUSDT", Side.BUY
+            desk.tell(
+                MarketTrade(symbol=symbol, price=level, qty=1.0, taker=taker, ts_event=now, ts_recv=now)
+            )
+
+
+def beyond(desk: Desk, fraction: str) -> Decimal:
+    """Entry x (1 + fraction) in the position's favour."""
+    bracket = held(desk)
+    return (bracket.entry * (1 + D(fraction) * bracket.side.sign)).quantize(D("0.1"))
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("source", ["mid", "mark", "last"])
+@pytest.mark.parametrize(("fraction", "why"), [("-0.0021", "STOP_LOSS"), ("0.0061", "TAKE_PROFIT")])
+def test_local_levels_are_compared_with_the_price_that_is_configured(
+    side: Side, source: str, fraction: str, why: str
+) -> None:
+    desk = entered(side, trigger_price=source, tp_pct=0.006)
+    level, mid = beyond(desk, fraction), (desk.bid + desk.ask) / 2
+    for other in ("mid", "mark", "last"):
+        if other != source:
+            shown(desk, other, level)
+            shown(desk, other, mid)
+    assert not desk.venue.position.flat
+    shown(desk, source, level)
+    desk.run(0.3)
+    assert desk.venue.position.flat
+    assert reason(desk) == why
+
+
+@pytest.mark.parametrize("side", Side)
+def test_the_executable_price_is_the_side_that_would_be_traded_at(side: Side) -> None:
+    """A wide book may have its mid on one side of a level and the price one gets on the other."""
+
+    def gets(desk: Desk, price: Decimal) -> None:
+        desk.bid, desk.ask = (price, price + 500) if side is Side.BUY else (price - 500, price)
+        desk.quote()
+
+    desk = entered(side, trigger_price="executable", tp_pct=0.006)
+    gets(desk, beyond(desk, "0.0059"))
+    assert not desk.venue.position.flat
+    gets(desk, beyond(desk, "0.0061"))
+    assert desk.venue.position.flat
+    desk = entered(side, trigger_price="executable", tp_pct=0.006)
+    gets(desk, beyond(desk, "-0.0019"))
+    assert not desk.venue.position.flat
+    gets(desk, beyond(desk, "-0.0021"))
+    assert desk.venue.position.flat
+
+
+@pytest.mark.parametrize("side", Side)
+def test_levels_in_average_true_ranges_stand_as_far_as_the_market_moves(side: Side) -> None:
+    desk = desk_with(seed_of(side), sl_atr=1.5, tp_atr=4.0, trail_atr=2.0, backstop_pct=0.05)
+    minutes = 20
+    desk.tell(
+        Candles(
+            symbol="BTCUSDT",
+            closes=(60_000.0,) * minutes,
+            highs=(60_050.0,) * minutes,
+            lows=(59_950.0,) * minutes,
+            ts_recv=desk.now,
+        )
+    )
+    assert desk.enter() is side
+    desk.run(1.2)
+    bracket = held(desk)
+    assert bracket.take_profit is not None
+    # A range is 100; stops are rounded towards the entry, targets away from it.
+    assert D("149.9") <= (bracket.entry - bracket.stop) * side.sign <= 150
+    assert 400 <= (bracket.take_profit - bracket.entry) * side.sign <= D("400.1")
+    go(desk, "0.005", 1.5)
+    peak = (desk.bid + desk.ask) / 2
+    assert D("199.9") <= (peak - held(desk).stop) * side.sign <= 200
+
+
 FIXED = {
     Side.BUY: {"sl_price": 59_800.0, "tp_price": 60_300.0},
     Side.SELL: {"sl_price": 60_200.0, "tp_price": 59_700.0},
@@ -259,11 +361,11 @@ def test_a_position_ends_at_its_fixed_stop_and_at_its_fixed_target(side: Side) -
     for name, why in (("sl_price", "STOP_LOSS"), ("tp_price", "TAKE_PROFIT")):
         desk = entered(side, **FIXED[side])
         level = D(str(FIXED[side][name]))
-        beyond = side.sign * (1 if name == "tp_price" else -1)
-        desk.price(str(level - 10 * beyond))
+        outward = side.sign * (1 if name == "tp_price" else -1)
+        desk.price(str(level - 10 * outward))
         desk.run(0.3)
         assert not desk.venue.position.flat
-        desk.price(str(level + beyond))
+        desk.price(str(level + outward))
         desk.run(0.3)
         assert desk.venue.position.flat
         assert reason(desk) == why
