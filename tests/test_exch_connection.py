@@ -194,6 +194,23 @@ async def test_closing_does_not_wait_for_somebody_who_says_nothing() -> None:
 
 
 @awaited
+async def test_nothing_is_heard_of_a_line_that_was_given_up() -> None:
+    async def story(reader: Reader, writer: Writer) -> None:
+        writer.write(frame(TEXT, b"before"))
+        await read_frame(reader)
+        writer.write(frame(TEXT, b"after") + frame(CLOSE, struct.pack(">H", 1000)))
+        await writer.drain()
+
+    async def act(near: Near) -> None:
+        while not near.heard:
+            await asyncio.sleep(0.01)
+        await near.connection.close()
+
+    near, _ = await play(story, act)
+    assert near.heard == [b"before"]
+
+
+@awaited
 async def test_a_door_that_stays_shut_is_a_network_error_with_its_reason() -> None:
     async def refuse(reader: Reader, writer: Writer) -> None:
         await reader.readuntil(b"\r\n\r\n")
