@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from aurora.model.commands import Command
 from aurora.model.events import Event
 from aurora.model.facts import Fact
-from aurora.model.step import Step
 from aurora.state import Checkpoint
 from skalp_bot.journal.codec import decode, encode
 
@@ -70,7 +69,7 @@ def later(kind: Any) -> st.SearchStrategy[Any]:
     return st.deferred(lambda: values(kind))
 
 
-KINDS = [*get_args(Event), *get_args(Command), *get_args(Fact), Step, Checkpoint, Nested]
+KINDS = [*get_args(Event), *get_args(Command), *get_args(Fact), Checkpoint, Nested]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
