@@ -37,6 +37,7 @@ SETTLED_S, WARM_S, JUDGED_MINUTES = 20.0, 300.0, 15.0
 TICKS_MIN = 0.98
 TRADING_MIN = 0.5  # The journal of the last third of the time over that of the first.
 SAMPLE_S, READY_S, END_S = 2.0, 60.0, 60.0
+LOG = "daemon.log"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ def main() -> int:
     print(f"{given.minutes:g} minutes at {given.rate} ticks/s; load {load()}, {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as name:
         samples, report, code = soaked(Path(name), given.minutes * 60, given.rate)
-    told = measured(samples, report, code) | {"minutes": given.minutes, "rate": given.rate}
+        lost = streams_lost(Path(name) / LOG)
+    told = measured(samples, report, code) | {"streams_lost": lost}
+    told |= {"minutes": given.minutes, "rate": given.rate}
     broken = budgets(told, judged=given.minutes >= JUDGED_MINUTES)
     for text in broken:
         print(f"broken: {text}")
@@ -115,7 +118,7 @@ def started(folder: Path, seconds: float) -> subprocess.Popen[bytes]:
     profile.write_text(PROFILE.format(root=ROOT, symbols=", ".join(PRICES), count=len(PRICES)))
     words = [*PYTHON, "run", "--profile", str(profile), "--exchange", str(folder / "ready.json")]
     words += ["--state-dir", str(folder / "state"), "--report", str(folder / "report.json")]
-    log = folder / "daemon.log"
+    log = folder / LOG
     with log.open("wb") as handle:
         daemon = subprocess.Popen(
             [*words, "--duration", f"{seconds:.0f}s"], cwd=ROOT, stdout=handle, stderr=handle
@@ -187,6 +190,12 @@ def seen(pid: int, exchange: int, state: Path, at: float) -> Sample:
 # -- what it comes to
 
 
+def streams_lost(log: Path) -> int:
+    """How often a stream went down, by the daemon's own words."""
+    lines = [json.loads(line) for line in log.read_bytes().splitlines() if line.startswith(b"{")]
+    return sum(line["event"] == "stream" and not line["up"] for line in lines)
+
+
 def measured(samples: list[Sample], report: dict[str, Any], code: int) -> dict[str, Any]:
     settled = [each for each in samples if each.at >= SETTLED_S]
     if len(settled) < 4:
@@ -243,6 +252,7 @@ def budgets(told: dict[str, Any], *, judged: bool) -> list[str]:
         ),
         f"descriptors changed by {growth}": growth == 0,
         f"{told['ticks_s']} ticks/s arrived of {told['rate']}": told["ticks_s"] >= TICKS_MIN * told["rate"],
+        f"streams were lost {told['streams_lost']} times": told["streams_lost"] == 0,
         f"residual {told['residual']}": told["residual"] == "0",
         f"drift open {told['drift_open']}": told["drift_open"] == 0,
         "no fills": told["fills"] > 0,

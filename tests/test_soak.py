@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,7 +53,8 @@ def run(**rates: float) -> list[Any]:
 
 
 def broken(samples: list[Any], **changes: Any) -> list[str]:
-    told = SOAK.measured(samples, REPORT | changes, 0) | {"rate": 500}
+    lost = changes.pop("streams_lost", 0)
+    told = SOAK.measured(samples, REPORT | changes, 0) | {"streams_lost": lost, "rate": 500}
     return list(SOAK.budgets(told, judged=True))
 
 
@@ -75,12 +77,20 @@ def test_memory_that_grows_after_minute_five_is_broken_and_before_it_is_not() ->
         (run(descriptors=0.1), {}, "descriptors changed"),
         (run(), {"ticks": 800_000}, "ticks/s arrived of 500"),
         (run(), {"fills": 0}, "no fills"),
+        (run(), {"streams_lost": 3}, "streams were lost 3 times"),
         ([replace(each, journal_mib=min(each.at, 600.0)) for each in run()], {}, "trading did not keep up"),
         ([replace(each, rss_mib=201.0) for each in run()], {}, "after the start"),
     ],
 )
 def test_every_other_budget_is_judged(samples: list[Any], changes: dict[str, Any], words: str) -> None:
     assert words in "; ".join(broken(samples, **changes))
+
+
+def test_lost_streams_are_counted_in_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "daemon.log"
+    told = [{"event": "stream", "up": up} for up in (True, False, True, False)]
+    log.write_text("not JSON\n" + "".join(json.dumps(line) + "\n" for line in [*told, {"event": "ready"}]))
+    assert SOAK.streams_lost(log) == 2
 
 
 @pytest.mark.slow
