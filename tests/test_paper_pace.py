@@ -37,7 +37,7 @@ def test_a_market_far_behind_is_drawn_in_slices_each_published_at_its_own_time()
     assert all(90 < later - earlier < 110 for earlier, later in pairwise(times))
 
 
-def test_histories_are_fetched_one_by_one_in_quiet_moments_and_never_again() -> None:
+def test_questions_about_all_symbols_fetch_no_history_once_it_was_drawn() -> None:
     fetched: Counter[str] = Counter()
 
     def history(symbol: str) -> list[Candle]:
@@ -45,15 +45,11 @@ def test_histories_are_fetched_one_by_one_in_quiet_moments_and_never_again() -> 
         start = NOW - NOW % MINUTE_MS - 100 * MINUTE_MS
         return [flat_candle(symbol, start + index * MINUTE_MS, PRICE) for index in range(100)]
 
-    specs = default_symbols()
-    board = Board.make(specs, history)
-
-    assert len(board.days(NOW)) == len(specs)  # asked too early, it is fetched all the same
-    board = Board.make(specs, history)
-    fetched.clear()
-    for expected in range(1, len(specs) + 1):
-        assert board.draw_ahead()
-        assert fetched.total() == expected
-    assert not board.draw_ahead()
-    assert len(board.days(NOW)) == len(specs)
+    board = Board.make(default_symbols(), history)
+    board.draw()
     assert set(fetched.values()) == {1}
+    for now_ms in (NOW, NOW + 5 * MINUTE_MS):
+        assert [day.count for day in board.days(now_ms)] == [0] * len(board.billboards)
+    for billboard in board.billboards.values():
+        assert len(billboard.candles.query("1m", now_ms=NOW + 5 * MINUTE_MS, limit=1500)) == 106
+    assert fetched.total() == len(board.billboards)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from skalp_bot.paper.klines import Candles
@@ -218,7 +217,6 @@ class Board:
 
     billboards: dict[str, Billboard]
     tops: Tops = field(default_factory=Tops)
-    drawn: int = 0  # symbols whose history was fetched ahead of a question
 
     @classmethod
     def make(cls, specs: Mapping[str, SymbolSpec], history: Callable[[str], Sequence[Candle]]) -> "Board":
@@ -235,16 +233,10 @@ class Board:
             }
         )
 
-    def draw_ahead(self) -> bool:
-        """Fetch one more symbol's history in a quiet moment; False once all are there.
-
-        All at once, at the first question about every symbol, would hold everybody up.
-        """
-        for billboard in islice(self.billboards.values(), self.drawn, self.drawn + 1):
+    def draw(self) -> None:
+        """Fetch every history now: at the first question about all symbols it would hold everybody up."""
+        for billboard in self.billboards.values():
             billboard.candles.ask_history()
-            self.drawn += 1
-            return True
-        return False
 
     def days(self, now_ms: int, since_ms: int = 0) -> "list[Day]":
         """Give the days of all symbols that traded at or after `since_ms`."""

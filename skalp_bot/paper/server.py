@@ -108,7 +108,7 @@ class Front:
     async def pump(self) -> None:
         """Play the market in venue time for ever; wait, up to a limit, for readers who are behind."""
         while True:
-            if self.exchange.step(self.now_ms()) or self.exchange.desk.board.draw_ahead():
+            if self.exchange.step(self.now_ms()):
                 await self.clock.sleep(0)
             else:
                 due = self.exchange.next_ms()
@@ -155,6 +155,7 @@ async def serve(options: ExchangeOptions, *, stop: asyncio.Event | None = None) 
             listening(options, tls, exchange, clock) as (front, port),
             contextlib.AsyncExitStack() as stack,
         ):
+            exchange.desk.board.draw()
             gc.freeze()  # what stands by now lives as long as the process
             control_port = 0
             if front.faults is not None:
