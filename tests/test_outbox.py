@@ -248,6 +248,20 @@ def test_a_full_backlog_turns_back_questions_and_entries_never_exits() -> None:
     assert len([event for event in scene.events if isinstance(event, OrderNotSent)]) == 10
 
 
+def test_a_cancel_asked_for_again_while_it_waits_is_sent_once() -> None:
+    async def story(scene: Scene) -> None:
+        scene.put(*(query(f"q{n}") for n in range(6)))
+        await until(lambda: scene.exchange.in_flight == 6)
+        for _ in range(50):
+            scene.put(cancel("c1"))
+        scene.put(cancel("c2"))
+        scene.exchange.let_go()
+        await until(lambda: scene.outbox.idle)
+
+    scene = played(story, hold=True)
+    assert scene.exchange.ids[6:] == ["c1", "c2"]
+
+
 def test_time_from_quote_to_wire_is_measured_for_orders_only() -> None:
     async def story(scene: Scene) -> None:
         scene.clock.time += 5 * MILLISECOND

@@ -155,13 +155,17 @@ class Outbox:
     def _release(self, parcels: list[Parcel]) -> None:
         for parcel in parcels:
             self._parked.pop(parcel.number, None)
-            if parcel.returned:
+            if parcel.returned or self._cancels_already(parcel.command):
                 continue
             if parcel.lane in (Lane.ENTRY, Lane.QUERY) and len(self._ready) >= BACKLOG_LIMIT:
                 self._turn_back(parcel, f"{len(self._ready)} commands are queued already")
                 continue
             heapq.heappush(self._ready, parcel)
         self._dispatch()
+
+    def _cancels_already(self, command: Command) -> bool:
+        """The same cancel waits: in an outage it is asked for every second, and one answer will do."""
+        return isinstance(command, CancelOrder) and any(each.command == command for each in self._ready)
 
     def _dispatch(self) -> None:
         while self._ready:
