@@ -4,6 +4,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +30,8 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"pyramid_adds": 2, "pyramid_step_pct": 0.001, "ladder": LADDER, "tp_order": "limit"},
     {"mode": "exchange", "trail_pct": 0.001},
 )
-FRACTIONS = ("-0.0018", "-0.0005", "0.0005", "0.0012", "0.0016", "0.0022", "0.0035", "0.0045")
+# None is a level of a kind, nor one away from another: a tick of rounding decides nothing.
+FRACTIONS = ("-0.00177", "-0.00053", "0.00057", "0.00117", "0.00164", "0.00221", "0.00353", "0.00446")
 ACTS = st.lists(
     st.one_of(
         st.tuples(st.just("go"), st.sampled_from(FRACTIONS)),
@@ -99,8 +101,8 @@ def calm(desk: Desk) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@example(exits=KINDS[8], side=Side.BUY, acts=[("go", "0.0012"), ("run", "1.2")])
-@example(exits=KINDS[7], side=Side.SELL, acts=[("go", "0.0012"), ("run", "1.2"), ("go", "0.0022")])
+@example(exits=KINDS[8], side=Side.BUY, acts=[("go", "0.00117"), ("run", "1.2")])
+@example(exits=KINDS[7], side=Side.SELL, acts=[("go", "0.00117"), ("run", "1.2"), ("go", "0.00221")])
 @given(exits=st.sampled_from(KINDS), side=st.sampled_from(Side), acts=ACTS)
 def test_stops_tighten_parts_sum_and_nothing_flips_or_unfills(
     exits: dict[str, Any], side: Side, acts: list[tuple[str, str]]
@@ -163,3 +165,46 @@ def targets_are_the_position(desk: Desk) -> None:
     assert left == (abs(desk.venue.position.qty) if exits.tp_order != "local" else 0)
     statuses = {order.status for order in desk.engine.state.durable.blotter.open_orders("BTCUSDT")}
     assert OrderStatus.UNKNOWN not in statuses
+
+
+def life(desk: Desk) -> list[BracketSet]:
+    """What became of the first position."""
+    facts = [fact for fact in desk.facts(BracketSet) if isinstance(fact, BracketSet)]
+    return [fact for fact in facts if fact.bracket.epoch == 1]
+
+
+def told(desk: Desk) -> list[tuple[str, Phase, int, int, str]]:
+    """In the words of neither side."""
+    return [
+        (
+            fact.cue,
+            fact.bracket.phase,
+            fact.bracket.rungs_done,
+            fact.bracket.adds_done,
+            fact.bracket.exit_reason,
+        )
+        for fact in life(desk)
+    ]
+
+
+def stop_distances(desk: Desk) -> list[float]:
+    brackets = [fact.bracket for fact in life(desk)]
+    return [float((bracket.entry - bracket.stop) * bracket.side.sign) for bracket in brackets]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    exits=st.sampled_from(KINDS),
+    path=st.lists(st.tuples(st.sampled_from(FRACTIONS), st.sampled_from((0.2, 1.2))), min_size=1, max_size=8),
+)
+def test_a_short_is_the_mirror_image_of_a_long(exits: dict[str, Any], path: list[tuple[str, float]]) -> None:
+    long, short = (entered(side, **{"tp_pct": 0.5, **exits}) for side in Side)
+    for desk in (long, short):
+        for fraction, seconds in path:
+            if desk.venue.position.flat:
+                break
+            act(desk, "go", fraction, 0)
+            desk.run(seconds)
+    assert told(long) == told(short)
+    # Ticks of 0.1, a spread of one tick and what adds make of them are all that tells them apart.
+    assert stop_distances(long) == pytest.approx(stop_distances(short), abs=1.0)
