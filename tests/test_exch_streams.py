@@ -184,6 +184,21 @@ async def test_an_expired_listen_key_brings_a_new_one() -> None:
 
 
 @awaited
+async def test_a_listen_key_that_has_changed_by_the_relief_takes_over_without_a_loss() -> None:
+    async with streaming(speed=2.0, **AGING) as s:
+        await all_up(s)
+        s.venue.usual["POST listenKey"] = lambda _: {"listenKey": "LK2"}
+        await until(lambda: len(s.venue.sockets["private"]) == 2)
+        old, young = s.venue.sockets["private"]
+        assert [each._req.query["listenKey"] for each in (old, young) if each._req] == ["LK", "LK2"]
+        await old.send_str(json.dumps({"e": "listenKeyExpired", "E": 1, "listenKey": "LK"}))
+        await until(lambda: s.venue.open_at("private") == [young])
+        await young.send_str(json.dumps(order_event()))
+        await until(lambda: s.of(OrderUpdate))
+        assert changes(s, Stream.USER) == [True]
+
+
+@awaited
 async def test_the_listen_key_is_kept_alive_again_and_again() -> None:
     async with streaming(speed=3000.0, market_silence_s=1e9, mark_silence_s=1e9) as s:
         await until(lambda: s.venue.times("PUT listenKey") >= 3)

@@ -129,10 +129,11 @@ class Socket:
             shown = frame[:160].decode("utf-8", "replace")
             self._spoiled(redacted(f"{type(error).__name__}: {error}: {shown}"), now)
 
-    def drop(self, why: str) -> None:
-        """The stream cannot be trusted: let go of whatever carries it."""
+    def drop(self, why: str, *, at: str = "") -> None:
+        """It cannot be trusted: let go of all that carries it, or of what has ``at`` in its address."""
         for leg in self.legs:
-            self._client.drop(leg.url, why)
+            if at in leg.url:
+                self._client.drop(leg.url, why)
 
     def check_life(self) -> None:
         """Drop what was never acknowledged; relieve what the venue is about to end, and only then let go."""

@@ -145,7 +145,7 @@ class Streams:
 
     def _read_user(self, row: Row, now: Nanos) -> Event | None:
         if row["e"] == "listenKeyExpired":
-            self._user.drop("the listen key expired")
+            self._user.drop("the listen key expired", at=f"={text(row, 'listenKey')}#")
             return None
         if self._user.repeated(row):
             return None
