@@ -70,6 +70,7 @@ class Faults:
             "t_ms": self.clock.now() // 1_000_000,
             "method": raw.method,
             "path": raw.path,
+            "symbol": facts.get("symbol", ""),
             "id": next((facts[name] for name in IDS if name in facts), ""),
             "fault": rule.name if rule is not None else "",
             "status": 0,

@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -37,15 +38,20 @@ class Socket(http.client.HTTPConnection):
 class Arena:
     """Every accident begins flat and paused, and is judged flat and paused by the exchange's whole record."""
 
-    def __init__(self, folder: Path, *, qty: float = 5, side: int = LONG, more: str = "") -> None:
+    def __init__(
+        self, folder: Path, *, qty: float = 5, side: int = LONG, exits: str = "", execution: str = ""
+    ) -> None:
         self.folder, self.sound = folder, True
         self.halt_id = ""
-        self.judged_ms = 0
+        self.judged_ms = self.began = 0
         self.armed: list[str] = []
         switches = ("--set", "faults=on", *ROOM)
         self.venue = Venue(folder / "venue", MARKET.format(qty=qty), *switches)
-        self.profile = profile(folder, seed=LONG_FIRST if side == LONG else SHORT_FIRST, every=0.5)
-        more += "execution: {fence_margin_ms: 1000}\n"  # An order that never arrived is proven dead sooner.
+        self.profile = profile(
+            folder, seed=LONG_FIRST if side == LONG else SHORT_FIRST, every=0.5, exits=exits
+        )
+        # An order that never arrived is proven dead sooner.
+        more = f"execution: {{fence_margin_ms: 1000, {execution}}}\n"
         self.profile.write_text(self.profile.read_text() + more)
         self.first = side
         self.daemon = self.start()
@@ -57,9 +63,17 @@ class Arena:
             self.pause()
         return self.daemon
 
+    def restart(self) -> int:
+        """The next process on the same state, after a kill; when it was born, in ms."""
+        born = time.time_ns() // 1_000_000
+        self.venue.switch("DELETE", "/rules")
+        self.start(paused=False)
+        return born
+
     def close(self) -> None:
         if self.daemon.process.poll() is None:
             self.daemon.kill()
+        self.venue.process.kill()  # It would wait for those whose answer it holds back.
         self.venue.close()
 
     def ask(self, method: str, page: str, **body: str) -> dict[str, Any]:
@@ -94,6 +108,13 @@ class Arena:
         if not opened:
             return self.first
         return SHORT if opened[-1]["side"] == "BUY" else LONG
+
+    def begin(self, side: int) -> None:
+        """An entry of this side is next; the exercise alternates, so a round trip may have to come first."""
+        if self.next_side() != side:
+            self.take_profit(self.enter())
+            self.judge(fired=False)
+        self.began = len(self.venue.requests())
 
     def enter(self, *, guarded: bool = True, seconds: float = 12.0) -> int:
         """Let one entry happen; its side. No further one is allowed until the next."""

@@ -28,7 +28,7 @@ PROFILE = """
 extends: {root}/profiles/paper.yaml
 symbols: [{symbol}]
 strategy: {{name: exercise, seed: {seed}, exercise_every_s: {every}, exercise_hold_s: {hold}}}
-exits: {{tp_pct: {tp}, sl_pct: {sl}, backstop_pct: 0.02}}
+exits: {{tp_pct: {tp}, sl_pct: {sl}, backstop_pct: 0.02, {exits}}}
 reconcile: {{interval_s: 2.0}}
 """
 
@@ -41,9 +41,12 @@ def profile(  # One keyword per knob a story turns.
     hold: float = 86_400.0,
     tp: float = 0.003,
     sl: float = 0.003,
+    exits: str = "",
 ) -> Path:
     path = folder / "profile.yaml"
-    text = PROFILE.format(root=ROOT, symbol=SYMBOL, seed=seed, every=every, hold=hold, tp=tp, sl=sl)
+    text = PROFILE.format(
+        root=ROOT, symbol=SYMBOL, seed=seed, every=every, hold=hold, tp=tp, sl=sl, exits=exits
+    )
     path.write_text(text)
     return path
 

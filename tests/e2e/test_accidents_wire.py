@@ -85,11 +85,9 @@ def arena(stage: list[Arena], tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def side(arena: Arena, request: pytest.FixtureRequest) -> int:
-    """The side the next entry will have; the exercise alternates, so one round trip may lie between."""
+    """The side the next entry will have."""
     wanted: int = request.param
-    if arena.next_side() != wanted:
-        arena.take_profit(arena.enter())
-        arena.judge(fired=False)
+    arena.begin(wanted)
     return wanted
 
 
