@@ -38,3 +38,13 @@ def test_other_exchanges_of_ccxt_are_still_there_when_asked_for() -> None:
 
 def test_a_pong_is_noted_where_only_one_exchange_was_imported() -> None:
     assert int(said(PONG)) > 1_700_000_000_000
+
+
+def test_the_client_of_the_blocking_flavour_is_spared_and_left_to_whoever_wants_it() -> None:
+    program = """
+import skalp_bot.exch.exchange, sys
+print("requests" in sys.modules, "urllib3" in sys.modules)
+import requests
+print(issubclass(requests.HTTPError, requests.RequestException), bool(requests.Session().headers))
+"""
+    assert said(program) == "False False\nTrue True\n"

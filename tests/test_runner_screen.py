@@ -5,7 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
-from skalp_bot.runner.screen import closing_words, drawn, opening_words
+from skalp_bot.runner.screen import drawn
+from skalp_bot.runner.words import closing_words, opening_words
 
 BRACKET = {
     "phase": "GUARDED",

@@ -135,7 +135,7 @@ def test_the_version_page_names_what_touches_wire_and_disk(tmp_path: Path) -> No
     serving(tmp_path, story)
 
 
-def test_a_taken_port_is_refused_with_its_number_before_anything_is_asked(tmp_path: Path) -> None:
+def test_a_taken_port_is_refused_with_its_number(tmp_path: Path) -> None:
     async def story(*_: object) -> None: ...
 
     with socket.socket() as taken:
@@ -151,6 +151,7 @@ def test_a_taken_port_is_refused_with_its_number_before_anything_is_asked(tmp_pa
 
 def test_nothing_listens_without_a_port(tmp_path: Path) -> None:
     async def story(session: Session, _venue: QuietVenue) -> None:
+        assert session.telemetry is not None
         assert session.telemetry.server.port == 0
 
     played(tmp_path, story)

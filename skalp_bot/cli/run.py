@@ -99,9 +99,17 @@ def called() -> str:
 
 
 def start(options: "RunOptions") -> int:
-    """Imported here: ccxt and the core cost most of a second, and no other command needs them."""
+    """Imported here: ccxt and the core cost most of a second, and no other command needs them.
+
+    What they bring stays for good, so nobody looks for garbage in it: not now and not later.
+    """
+    import gc
+
+    gc.disable()
     from skalp_bot.runner.run_live_aurora import main
 
+    gc.freeze()
+    gc.enable()
     return main(options)
 
 

@@ -2,6 +2,8 @@
 
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -18,15 +20,40 @@ def prepare() -> None:
     if "ccxt" in sys.modules:
         return
     root = stand_in("ccxt")
-    errors = importlib.import_module("ccxt.base.errors")
+    with without_requests():
+        errors = importlib.import_module("ccxt.base.errors")
+        base = importlib.import_module("ccxt.base.exchange")
     for name, value in vars(errors).items():
         if not name.startswith("_"):
             setattr(root, name, value)
-    root.Exchange = importlib.import_module("ccxt.base.exchange").Exchange  # type: ignore[attr-defined]  # Made here.
+    root.Exchange = base.Exchange  # type: ignore[attr-defined]  # Made here.
     for package in ("ccxt.async_support", "ccxt.pro"):
         module = stand_in(package)
         for name in OURS:
             setattr(module, name, named(package, name))
+
+
+@contextmanager
+def without_requests() -> Iterator[None]:
+    """Spare the HTTP client of ccxt's blocking flavour, which we never call: a tenth of all we import.
+
+    Only while ccxt's base is imported; afterwards whoever wants the real one gets it. An exchange of the
+    blocking flavour cannot ask anything in this process.
+    """
+    if "requests" in sys.modules:
+        yield
+        return
+    names = ("requests", "requests.utils", "requests.exceptions")
+    for name in names:
+        made = sys.modules[name] = ModuleType(name)
+        made.__path__ = []
+        made.__getattr__ = lambda wanted: type(wanted, (Exception,), {})  # type: ignore[method-assign]  # PEP 562.
+    sys.modules["requests.utils"].default_user_agent = lambda: "ccxt"  # type: ignore[attr-defined]  # Made here.
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
 
 
 def stand_in(package: str) -> ModuleType:

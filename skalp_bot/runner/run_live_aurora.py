@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import uvloop
-from rich.console import Console
 
 from aurora.config import AuroraConfig
 from aurora.errors import ConfigError, InvariantError
@@ -32,7 +31,6 @@ from skalp_bot.runner.inbox import Inbox
 from skalp_bot.runner.marks import Marks
 from skalp_bot.runner.recovery import Recovered, recover
 from skalp_bot.runner.report import Opening, Report, money, prove_writable, write_report
-from skalp_bot.runner.screen import Screen, closing_words, opening_words
 from skalp_bot.runner.session import NotReadyError, Parts, Session
 from skalp_bot.runner.status import Log
 from skalp_bot.runner.venue import (
@@ -46,6 +44,7 @@ from skalp_bot.runner.venue import (
     tape_counted,
 )
 from skalp_bot.runner.watchdog import Rescue, Watchdog
+from skalp_bot.runner.words import closing_words, opening_words
 
 OK, FAILED, USAGE, REFUSED, BROKEN = 0, 1, 2, 3, 4
 LOG_FILE = "log.jsonl"
@@ -154,10 +153,7 @@ class Run:
         if self.child is not None:
             tasks.create_task(self.child.watch(), name="exchange")
         if self.on_terminal:
-            screen = Screen(
-                clock=self.clock, view=lambda: session.views.status(self.clock.now()), console=Console()
-            )
-            tasks.create_task(screen.run(), name="screen")
+            tasks.create_task(self._screen(session), name="screen")
         await session.start(tasks)
         await session.become_ready()
         with contextlib.suppress(TimeoutError):
@@ -170,6 +166,16 @@ class Run:
             self.log.say("not_shown", level="error", what=doubt)
         await session.durable()
         return FAILED if doubts else OK
+
+    async def _screen(self, session: Session) -> None:
+        """Imported here: only a person needs it."""
+        from rich.console import Console
+
+        from skalp_bot.runner.screen import Screen
+
+        await Screen(
+            clock=self.clock, view=lambda: session.views.status(self.clock.now()), console=Console()
+        ).run()
 
     @contextlib.contextmanager
     def _watched(self, session: Session, access: Access) -> Iterator[None]:

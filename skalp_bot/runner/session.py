@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aurora.model.commands import RequestSnapshot
 from aurora.model.control import Stream, TradingState, Verb
@@ -24,9 +24,11 @@ from skalp_bot.runner.outbox import Outbox, OutboxLimits
 from skalp_bot.runner.recovery import Recovered
 from skalp_bot.runner.report import Report
 from skalp_bot.runner.status import Log
-from skalp_bot.runner.telemetry import Sources, Telemetry
 from skalp_bot.runner.venue import Access, FastExchange
 from skalp_bot.runner.views import Views
+
+if TYPE_CHECKING:
+    from skalp_bot.runner.telemetry import Telemetry
 
 READY_WAIT_S = 60.0
 TELL_EVERY_S = 5.0
@@ -104,14 +106,14 @@ class Session:
             report=self.report,
             about=about(options, parts.access, recovered.started.epoch),
         )
-        counts = Counts(config.aurora.symbols)
+        self.counts = Counts(config.aurora.symbols)
         self.loop = Loop(
             engine=self.engine,
             inbox=inbox,
             outbox=self.outbox,
             journal=self.journal,
             clock=clock,
-            projections=[self.report, self.board, log, Keeper(recovered), self.desk, counts],
+            projections=[self.report, self.board, log, Keeper(recovered), self.desk, self.counts],
         )
         self.pulse = Pulse(
             clock=clock, emit=inbox.put, outbox=self.outbox, beat_ms=config.runner.heartbeat_ms
@@ -119,15 +121,15 @@ class Session:
         self.control = ControlServer(
             views=self.views, desk=self.desk, clock=clock, journal_path=self.journal.path
         )
-        self.telemetry = self._telemetry(counts)
+        self.telemetry: Telemetry | None = None
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """The epoch durable before anything is sent; positions and stops looked at before anything else."""
         await self.begin(tasks)
-        await self.serve_metrics()
         await self.look(tasks)
         await self.control.start()
         await self.exchange.open()
+        await self.serve_metrics()
         tasks.create_task(self.exchange.stream(), name="streams")
 
     async def begin(self, tasks: asyncio.TaskGroup) -> None:
@@ -147,6 +149,7 @@ class Session:
 
     async def serve_metrics(self) -> None:
         metrics = self.options.config.metrics
+        self.telemetry = self._telemetry()
         try:
             await self.telemetry.start()
         except OSError as error:
@@ -158,14 +161,18 @@ class Session:
     async def close(self) -> None:
         """Let go of sockets and ports."""
         await self.control.close()
-        await self.telemetry.close()
+        if self.telemetry is not None:
+            await self.telemetry.close()
 
-    def _telemetry(self, counts: Counts) -> Telemetry:
+    def _telemetry(self) -> "Telemetry":
+        """Imported here: a restart has three seconds to list a stop, and no use for metrics before."""
+        from skalp_bot.runner.telemetry import Sources, Telemetry
+
         config = self.options.config
         return Telemetry(
             config=config,
             clock=self.clock,
-            counts=counts,
+            counts=self.counts,
             sources=Sources(
                 engine=self.engine,
                 loop=self.loop,
