@@ -1,5 +1,7 @@
 """The main job on real recorded input: every recorded quote arrives, trades happen, the books close."""
 
+import asyncio
+import gzip
 import json
 import os
 import subprocess
@@ -7,7 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+
+from tests.e2e.paper_process import Venue, running
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("AURORA_SHARED", ROOT.parent / "shared"))
@@ -50,3 +55,23 @@ def test_symbols_the_tape_does_not_hold_are_left_out_and_named(tmp_path: Path) -
     assert report["ticks"] > 0
     assert '"event":"not_on_tape"' in log
     assert "ETHUSDT" in log
+
+
+@needs_tape
+def test_a_reader_who_falls_behind_is_waited_for_and_gets_every_recorded_quote_in_order(
+    tmp_path: Path,
+) -> None:
+    async def heard(venue: Venue) -> list[int]:
+        async with aiohttp.ClientSession() as http:
+            url = venue.ready["ws"] + "/public/ws/btcusdt@bookTicker"
+            async with http.ws_connect(url, compress=0) as connection:
+                await asyncio.sleep(5)  # The whole recording would have been played by now.
+                return [json.loads(await connection.receive_str())["u"] for _ in range(QUOTES_ON_TAPE)]
+
+    with gzip.open(TAPE, "rt", encoding="utf-8") as lines:
+        frames = (json.loads(line.split(" ", 1)[1]).get("data", {}) for line in lines)
+        recorded = [frame["u"] for frame in frames if frame.get("e") == "bookTicker"]
+    with running(tmp_path, "--market", f"tape:{TAPE}", "--speed", "100") as venue:
+        assert asyncio.run(heard(venue)) == recorded
+        told = venue.request("GET", "/paper/v1/stats")[1]["bookTicker"]
+    assert told == {"frames": QUOTES_ON_TAPE, "sent": QUOTES_ON_TAPE, "dropped": 0}
