@@ -1,6 +1,8 @@
 """The doctor on a real paper exchange over TCP: what it finds, what it advises, what it leaves behind."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -203,6 +205,27 @@ def test_a_disk_that_cannot_be_written_is_exit_1(venue: Venue, profile: Path, ca
     code, found = ask(venue, profile, capsys)
     assert (code, found["disk"]["verdict"]) == (1, "fail")
     assert "--state-dir" in found["disk"]["advice"]
+
+
+NO_TMP = """
+import sys, tempfile
+tempfile.tempdir = "/nowhere"
+from skalp_bot.cli.app import main
+sys.exit(main())
+"""
+
+
+def test_a_system_without_a_temporary_directory_is_examined_all_the_same(profile: Path) -> None:
+    state = profile.parent / "state"
+    words = [sys.executable, "-c", NO_TMP, "doctor", str(profile), "--state-dir", str(state)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(state.iterdir()) == []
+    state.rmdir()
+    state.write_text("a file where a directory should be")
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "make /tmp or --state-dir writable" in done.stdout
 
 
 def test_without_an_exchange_on_paper_it_starts_one_and_ends_it(profile: Path, capsys: Capture) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 
 from skalp_bot.cli import config, doctor, exchange, operate, run, show
-from skalp_bot.cli.errors import CommandError, exit_code_of
+from skalp_bot.cli.errors import CommandError, exit_code_of, said
 
 app = typer.Typer(
     name="skalp-bot",
@@ -51,6 +51,6 @@ def told(error: Exception, code: int, *, as_json: bool) -> None:
         import orjson
 
         body = error.body if isinstance(error, CommandError) else {}
-        sys.stdout.write(orjson.dumps({"error": str(error), "exit_code": code, **body}).decode() + "\n")
+        sys.stdout.write(orjson.dumps({"error": said(error), "exit_code": code, **body}).decode() + "\n")
     else:
-        sys.stderr.write(f"skalp-bot: {error}\n")
+        sys.stderr.write(f"skalp-bot: {said(error)}\n")

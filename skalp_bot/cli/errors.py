@@ -12,6 +12,7 @@ EXIT_CODES = {
     ("skalp_bot.paper.market", "MarketError"): USAGE,
     ("skalp_bot.ports", "VenueError"): REFUSED,
     ("skalp_bot.ports", "JournalError"): FAILED,
+    ("builtins", "PermissionError"): FAILED,
     ("aurora.errors", "TransitionError"): BROKEN,
     ("aurora.errors", "InvariantError"): BROKEN,
 }
@@ -24,6 +25,13 @@ class CommandError(Exception):
         super().__init__(message)
         self.code = code
         self.body = dict(body or {})
+
+
+def said(error: BaseException) -> str:
+    """What a person is told of it."""
+    if isinstance(error, PermissionError) and error.filename:
+        return f"{error.filename}: {error.strerror}: be its owner, as the daemon is, or name another place"
+    return str(error)
 
 
 def exit_code_of(error: BaseException) -> int | None:

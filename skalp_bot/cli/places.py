@@ -1,5 +1,7 @@
 """Which state directory a command means: the one named, the newest that answers, or the newest journal."""
 
+import errno
+import os
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -42,6 +44,9 @@ def find(state_dir: Path | None) -> Place:
     journals = newest(f"{depth}/{JOURNAL}" for depth in DEPTH)
     if journals:
         return Place(state_dir=journals[0].parent, alive=False)
+    for folder in (ROOT, *sorted(ROOT.glob("*"))):
+        if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
     raise CommandError(
         f"nothing runs and no journal is under {ROOT}/: start `skalp-bot run --profile profiles/paper.yaml`, "
         "or name a directory with --state-dir"

@@ -65,8 +65,15 @@ def main(options: RunOptions, *, conformance: bool) -> Diagnosis:
 
 async def examined(options: RunOptions, clock: Clock, *, conformance: bool) -> Diagnosis:
     here = [*machine(), *settings(options.config), *await disk(options, clock)]
-    with tempfile.TemporaryDirectory(prefix="skalp-doctor-") as scratch:
-        child = child_for(replace(options, state_dir=Path(scratch)), clock)
+    try:
+        scratch = scratch_below(options.state_dir)
+    except OSError as error:
+        lacks = fail(
+            "scratch", f"no place for files of a moment: {error}", "make /tmp or --state-dir writable"
+        )
+        return Diagnosis(here=[*here, lacks])
+    with scratch as folder:
+        child = child_for(replace(options, state_dir=Path(folder)), clock)
         try:
             access = await access_for(options, child)
             there = await Visit(options.config, access, clock).run(conformance=conformance)
@@ -76,6 +83,14 @@ async def examined(options: RunOptions, clock: Clock, *, conformance: bool) -> D
             if child is not None:
                 await child.stop()
     return Diagnosis(here=here, there=there)
+
+
+def scratch_below(state_dir: Path) -> "tempfile.TemporaryDirectory[str]":
+    """Gone afterwards; in the state directory where a read-only system has no other place."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="skalp-doctor-")
+    except FileNotFoundError:
+        return tempfile.TemporaryDirectory(prefix="doctor-", dir=state_dir)
 
 
 def machine() -> list[Finding]:
