@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aurora.model.bracket import Phase
@@ -20,6 +20,8 @@ ACTS = st.lists(
         st.tuples(st.just("fill"), st.sampled_from(["0.001", "0.020", "all"])),
         st.tuples(st.just("fill_unheard"), st.sampled_from(["0.001", "0.020", "all"])),
         st.tuples(st.just("overtaken"), st.sampled_from(["0.001", "0.020", "all"])),
+        st.tuples(st.just("overtaken_curtly"), st.sampled_from(["0.001", "0.020", "all"])),
+        st.tuples(st.just("race"), st.sampled_from(["0.001", "0.020", "all"])),
         st.tuples(st.just("set"), st.sampled_from(["mute", "curt", "lose", "hold", "refuse"])),
         st.tuples(st.just("clear"), st.just("")),
         st.tuples(st.just("by_hand"), st.just("")),
@@ -44,10 +46,19 @@ def act(desk: Desk, verb: str, arg: str) -> None:  # noqa: C901  # One row per a
                 left = (intent.qty or D(0)) - desk.done(key)
                 qty = left if arg == "all" else min(D(arg), left)
                 desk.fill(key, str(qty), told=verb == "fill")
-        case "overtaken":
+        case "overtaken" | "overtaken_curtly":
+            venue.curt = venue.curt or verb == "overtaken_curtly"
             act(desk, "run", "0.4")
             act(desk, "fill_unheard", arg)
             act(desk, "shift", "0.3")
+        case "race":
+            act(desk, "run", "0.4")
+            desk.answering = True  # Nothing is answered for a while.
+            act(desk, "shift", "0.3")
+            act(desk, "run", "0.4")
+            act(desk, "fill_unheard", arg)
+            desk.answering = False
+            desk.beat()
         case "set":
             venue.mute = venue.mute or arg == "mute"
             venue.curt = venue.curt or arg == "curt"
@@ -88,6 +99,8 @@ def never_more_than_meant(desk: Desk) -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example(style=Style.CHASE, acts=[("race", "0.020")])
+@example(style=Style.CHASE, acts=[("overtaken_curtly", "0.020")])
 @given(style=st.sampled_from([Style.CHASE, Style.ICEBERG]), acts=ACTS)
 def test_the_exchange_never_holds_more_than_the_parent_meant(
     style: Style, acts: list[tuple[str, str]]
