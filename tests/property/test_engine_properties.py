@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aurora.model.bracket import Bracket, Phase
@@ -113,6 +113,16 @@ def test_after_any_accidents_the_books_agree_and_the_position_is_flat_or_guarded
 
 
 @settings(max_examples=40, deadline=None)
+@example(
+    acts=[
+        ("hold", "ENTRY"),
+        ("run", "2.0"),
+        ("fill", "0.020"),
+        ("move", "-0.0010"),
+        ("run", "0.6"),
+        ("fill", ""),
+    ]
+)
 @given(acts=ACTS)
 def test_the_stop_of_a_position_never_loosens(acts: list[tuple[str, str]]) -> None:
     desk = Desk().open()
