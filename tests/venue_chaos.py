@@ -62,6 +62,15 @@ class Waiting(NamedTuple):
     filled: Decimal
     amends: int
 
+    @property
+    def unseen(self) -> bool:
+        return self.order.time_in_force is TimeInForce.RPI
+
+    @property
+    def rank(self) -> tuple[Decimal, bool, int]:
+        """The larger is served first."""
+        return self.order.side.sign * self.price, not self.unseen, -self.place
+
 
 @dataclass
 class Chaos:
@@ -86,7 +95,7 @@ class Chaos:
 
     def __post_init__(self) -> None:
         self.venue = Venue(
-            symbols=default_symbols([SYMBOL]),
+            symbols={SYMBOL: replace(default_symbols([SYMBOL])[SYMBOL], rpi=True)},
             settings=VenueSettings(trigger_delay_ms=self.rng.choice([0, 7])),
             now_ms=T0,
         )
@@ -174,8 +183,15 @@ class Chaos:
     def limit(self) -> None:
         side = self.rng.choice(list(Side))
         force = self.rng.choices(
-            [TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.GTX, TimeInForce.GTD],
-            [10, 2, 2, 4, 1],
+            [
+                TimeInForce.GTC,
+                TimeInForce.IOC,
+                TimeInForce.FOK,
+                TimeInForce.GTX,
+                TimeInForce.GTD,
+                TimeInForce.RPI,
+            ],
+            [10, 2, 2, 4, 1, 2],
         )[0]
         matched = self.rng.random() < 0.1
         request = NewOrder(
@@ -291,7 +307,10 @@ class Chaos:
         assert self.venue.floor.totals.fills_beyond_displayed == 0
         for half in (bids, asks):
             self.check_half(half)
-        resting = sum(len(queue) for half in (bids, asks) for queue in half.queues.values())
+        queues = [
+            queue for half in (bids, asks) for kind in (half.queues, half.hidden) for queue in kind.values()
+        ]
+        resting = sum(len(queue) for queue in queues)
         assert resting == sum(len(account.open.get(SYMBOL, ())) for account in self.accounts)
 
     def waiting(self) -> list[Waiting]:
@@ -300,14 +319,14 @@ class Chaos:
         return [Waiting(o, o.price, o.place, o.filled, o.amends) for o in orders]
 
     def check_priority(self, before: list[Waiting]) -> None:
-        """Who waited at a better price, or longer at the same, was served first."""
+        """Who waited at a better price, or longer at the same, was served first; RPI stands aside."""
         untouched = [w for w in before if w.order.amends == w.amends]
         waits = [w for w in untouched if w.order.open]
         for served in (w for w in untouched if w.order.filled > w.filled):
-            sign = served.order.side.sign
             for other in (w for w in waits if w.order.side is served.order.side):
-                ahead = (sign * other.price, -other.place) > (sign * served.price, -served.place)
-                assert not ahead, "an order was served before one that stood in front of it"
+                if other.unseen and not served.unseen:
+                    continue
+                assert other.rank <= served.rank, "an order was served before one that stood in front of it"
 
     def check_half(self, half: Half) -> None:
         assert half.prices == sorted(half.live)
