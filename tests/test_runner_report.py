@@ -20,6 +20,7 @@ from aurora.model.facts import (
     FillBooked,
     FlowBooked,
     IntentDenied,
+    ParentClosed,
     ProtectionGap,
     TradingStateChanged,
     WalletOpened,
@@ -305,3 +306,15 @@ def test_a_halt_is_a_warning_that_names_its_id() -> None:
 
 def test_never_reads_as_nothing() -> None:
     assert clock_text(0) == ""
+
+
+def test_what_entries_cost_against_the_mid_they_were_decided_at_is_told() -> None:
+    fold = report()
+    assert fold.numbers()["slippage_bps"] == {"parents": 0, "mean": None, "worst": None}
+    for number, (filled, slippage) in enumerate((("0.010", -0.5), ("0", 0.0), ("0.020", 1.25))):
+        over = ParentClosed(
+            parent_id=f"p{number}", filled=Qty(Decimal(filled)), slippage_bps=slippage, why="", at=Nanos(1)
+        )
+        seen(fold, over)
+    assert fold.numbers()["slippage_bps"] == {"parents": 2, "mean": 0.375, "worst": 1.25}
+    assert seen(report(), over).numbers()["slippage_bps"]["worst"] == 1.25

@@ -33,6 +33,7 @@ from aurora.model.facts import (
     OrderForgotten,
     OrderMoved,
     OrderOpened,
+    ParentClosed,
     PositionAdopted,
     ProtectionGap,
     RoundTripClosed,
@@ -84,6 +85,8 @@ class Report:
         self._naked: dict[str, Nanos] = dict(opening.naked)
         self._filled_at: dict[str, Nanos] = {}  # The oldest fill booked in this step.
         self._gap_max = 0
+        self._parents = 0  # That filled at all.
+        self._slippage_sum = self._slippage_worst = 0.0
 
     @property
     def drifts_open(self) -> int:
@@ -143,6 +146,11 @@ class Report:
             },
             "fills": self.fills,
             "round_trips": self.round_trips,
+            "slippage_bps": {
+                "parents": self._parents,
+                "mean": round(self._slippage_sum / self._parents, 3) if self._parents else None,
+                "worst": round(self._slippage_worst, 3) if self._parents else None,
+            },
             "realized_pnl": money(self._realized),
             "fees": money(self._fees),
             "funding": money(self._funding),
@@ -199,6 +207,10 @@ class Report:
                 self._adopted += 1
             case RoundTripClosed():
                 self.round_trips += 1
+            case ParentClosed(filled=filled, slippage_bps=slippage) if filled:
+                self._slippage_worst = max(self._slippage_worst, slippage) if self._parents else slippage
+                self._slippage_sum += slippage
+                self._parents += 1
             case DriftSeen():
                 self._drift(fact)
             case ProtectionGap() | BracketSet() | BracketRemoved():
