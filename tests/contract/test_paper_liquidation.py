@@ -31,6 +31,10 @@ EVENT = orjson.loads(
     '"p":"9910","ap":"9910","X":"FILLED","l":"0.014","z":"0.014","T":1568014460893},"ps":"BTCUSDT","st":1}'
 )
 EXTRA = ("cumQty", "priceMatch", "selfTradePreventionMode", "goodTillDate", "priceProtect")
+CALL = orjson.loads(
+    '{"e":"MARGIN_CALL","E":1587727187525,"cw":"3.16812045","p":[{"s":"ETHUSDT","ps":"LONG","pa":"1.327",'
+    '"mt":"CROSSED","iw":"0","mp":"187.17127","up":"-1.166074","mm":"1.614445"}]}'
+)
 STOP: dict[str, Any] = {
     "algoType": "CONDITIONAL",
     "symbol": "BTCUSDT",
@@ -43,8 +47,12 @@ STOP: dict[str, Any] = {
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
+    return holding(tmp_path, FALLING)
+
+
+def holding(tmp_path: Path, script: str) -> Shop:
     """Make an account that holds more than a fall of 1,000 leaves it margin for, with a stop far below."""
-    shop = open_shop(tmp_path, FALLING, deposit="320")
+    shop = open_shop(tmp_path, script, deposit="320")
     assert shop.call("POST", "/fapi/v1/leverage", symbol="BTCUSDT", leverage=100).status == 200
     bought = shop.order(side="BUY", type="MARKET", quantity="0.3", newOrderRespType="RESULT")
     assert bought.json["status"] == "FILLED", bought.text
@@ -121,3 +129,13 @@ def test_everybody_is_told_of_the_largest_liquidation_of_a_second(shop: Shop) ->
     assert every.heard() == [event]
     same_shape(EVENT, event)
     assert list(event["o"]) == list(EVENT["o"])
+
+
+def test_an_account_that_comes_near_is_called_once(tmp_path: Path) -> None:
+    shop = holding(tmp_path, FALLING.replace("59000", "59230"))
+    ear = shop.user()
+    shop.play(5000)
+    [call] = ear.heard()
+    same_shape(CALL, call)
+    assert list(call) == list(CALL)
+    assert (call["p"][0]["pa"], call["p"][0]["ps"]) == ("0.3", "BOTH")

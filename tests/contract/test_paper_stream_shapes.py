@@ -305,3 +305,31 @@ def test_a_listen_key_that_nobody_kept_expires_with_a_word(tmp_path: Path) -> No
     assert message["listenKey"] == key
     shop.call("POST", "/fapi/v1/leverage", symbol="BTCUSDT", leverage=25)
     assert len(ear.frames) == 1
+
+
+@pytest.mark.parametrize(("switch", "events"), [("off", 0), ("on", 1)])
+def test_a_stop_that_the_engine_refuses_is_rejected_with_the_reason(
+    tmp_path: Path, switch: str, events: int
+) -> None:
+    falling = (
+        MOVING.split("steps:")[0]
+        + "steps:\n  - wait: 1000\n  - trade: {side: SELL, qty: 0.01}\n    symbol: BTCUSDT\n  - wait: 1000\n"
+    )
+    shop = open_shop(tmp_path, falling, trigger_reject_event=switch)
+    ear = shop.user()
+    stop = {"algoType": "CONDITIONAL", "symbol": "BTCUSDT", "side": "SELL", "type": "STOP_MARKET"}
+    placed = shop.call(
+        "POST", "/fapi/v1/algoOrder", **stop, quantity="0.01", triggerPrice="60000", reduceOnly="true"
+    )
+    assert placed.status == 200, placed.text
+    shop.play(3000)
+    assert summary(ear.heard())[:3] == ["ALGO NEW", "ALGO TRIGGERING", "ALGO REJECTED"]
+    assert ear.heard()[2]["o"]["rm"] == "ReduceOnly Order is rejected."
+    rejects = [event for event in ear.heard() if event["e"] == "CONDITIONAL_ORDER_TRIGGER_REJECT"]
+    assert len(rejects) == events
+    example = {"e": "x", "E": 1, "T": 1, "or": {"s": "ETHUSDT", "i": 155618472834, "r": "why"}}
+    for reject in rejects:
+        same_shape(example, reject)
+    assert (
+        shop.call("GET", "/fapi/v1/algoOrder", algoId=placed.json["algoId"]).json["algoStatus"] == "REJECTED"
+    )
