@@ -15,7 +15,7 @@ from skalp_bot.paper.orders import Push
 from skalp_bot.paper.rest import Answer, Catalogue, Raw
 from skalp_bot.paper.streams import Hub, is_listen_key
 
-CHUNK = 256
+CHUNK = 64
 SLICE_MS = 5
 
 

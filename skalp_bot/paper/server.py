@@ -9,7 +9,7 @@ import random
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import orjson
@@ -22,7 +22,7 @@ from skalp_bot.paper.faultport import Faults, switchboard
 from skalp_bot.paper.params import pairs
 from skalp_bot.paper.rest import Raw
 from skalp_bot.paper.settings import ExchangeOptions, OptionError, read_switches
-from skalp_bot.paper.sockets import SocketOutlet, Sockets
+from skalp_bot.paper.sockets import Reply, SocketOutlet, Sockets
 from skalp_bot.paper.store import Store
 from skalp_bot.paper.streams import STREAMS_MAX, Session, control, door
 from skalp_bot.paper.wsapi import WS_API_PATH, WsApi
@@ -44,6 +44,13 @@ class Front:
     def now_ms(self) -> int:
         return max(self.exchange.now_ms, self.clock.now() // 1_000_000)
 
+    async def played(self) -> int:
+        """Let the market come up to now; between two chunks of it everybody else has a turn."""
+        now_ms = self.now_ms()
+        while self.exchange.step(now_ms):
+            await self.clock.sleep(0)
+        return now_ms
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         target = origin_form(request.message.path)
         path, _, query = target.partition("?")
@@ -58,13 +65,14 @@ class Front:
             headers={name.lower(): value for name, value in request.headers.items()},
             ip=request.remote or "",
         )
+        now_ms = await self.played()
         if self.faults is not None:
             found = await self.faults.answer(request, raw, lambda: self.exchange.answer(raw, self.now_ms()))
             if found is None:
                 return web.Response(status=499)
             answer = found
         else:
-            answer = self.exchange.answer(raw, self.now_ms())
+            answer = self.exchange.answer(raw, now_ms)
         return web.Response(status=answer.status, body=answer.body, headers=dict(answer.headers))
 
     async def upgrade(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
@@ -76,9 +84,13 @@ class Front:
             return web.Response(status=429, text="Too many connection attempts")
         if path.rstrip("/") == WS_API_PATH:
             api = WsApi.open(self.exchange, ip, dict(pairs(query)), self.now_ms())
+
+            async def served(text: str) -> bytes:
+                return api.answer(text, await self.played())
+
             return await self.sockets.converse(
                 request,
-                lambda _outlet: lambda text: api.answer(text, self.now_ms()),
+                lambda _outlet: served,
                 lambda _outlet: None,
                 self.sockets.settings.requests_1s,
             )
@@ -89,14 +101,18 @@ class Front:
             return web.Response(status=400, text=f"More than {STREAMS_MAX} streams on one connection")
         sessions: dict[SocketOutlet, Session] = {}
 
-        def join(outlet: SocketOutlet) -> Callable[[str], bytes | None]:
+        def join(outlet: SocketOutlet) -> Reply:
             session = sessions[outlet] = Session(outlet=outlet, route=entry.route, combined=entry.combined)
             self.exchange.step(self.now_ms())
             for stream in entry.streams:
                 self.exchange.hub.subscribe(session, stream)
             for key, events in entry.keys:
                 self.exchange.hub.subscribe(session, key, events)
-            return lambda text: control(self.exchange.hub, session, text)
+
+            async def obeyed(text: str) -> bytes:
+                return control(self.exchange.hub, session, text)
+
+            return obeyed
 
         return await self.sockets.converse(
             request,

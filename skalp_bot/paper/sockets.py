@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import WSMsgType, web
@@ -12,6 +12,7 @@ from skalp_bot.paper.settings import SocketSettings
 from skalp_bot.paper.streams import CLOSE, PING, PONG, frame
 
 FAREWELL_S = 1.0
+Reply = Callable[[str], Awaitable[bytes]]
 log = logging.getLogger("skalp_bot.paper")
 
 
@@ -61,7 +62,7 @@ class Sockets:
     async def converse(
         self,
         request: web.BaseRequest,
-        join: Callable[[SocketOutlet], Callable[[str], bytes | None]],
+        join: Callable[[SocketOutlet], Reply],
         leave: Callable[[SocketOutlet], None],
         messages_1s: int,
     ) -> web.WebSocketResponse:
@@ -86,7 +87,7 @@ class Sockets:
         try:
             reply = join(outlet)
             async for message in socket:
-                if not self.heard(outlet, message.type, message.data, reply):
+                if not await self.heard(outlet, message.type, message.data, reply):
                     break
         finally:
             del self.outlets[outlet]
@@ -94,9 +95,7 @@ class Sockets:
             outlet.closed = True
         return socket
 
-    def heard(
-        self, outlet: SocketOutlet, kind: WSMsgType, data: object, reply: Callable[[str], bytes | None]
-    ) -> bool:
+    async def heard(self, outlet: SocketOutlet, kind: WSMsgType, data: object, reply: Reply) -> bool:
         """Treat one incoming message; False ends the connection."""
         if outlet.closed:
             return True
@@ -110,13 +109,10 @@ class Sockets:
             case WSMsgType.PONG:
                 outlet.ponged_ms = now
             case WSMsgType.TEXT:
-                answer = reply(str(data))
-                if answer is not None:
-                    outlet.send(frame(answer))
+                outlet.send(frame(await reply(str(data))))
             case WSMsgType.BINARY:
-                answer = reply(data.decode("utf-8", "replace") if isinstance(data, bytes) else "")
-                if answer is not None:
-                    outlet.send(frame(answer))
+                text = data.decode("utf-8", "replace") if isinstance(data, bytes) else ""
+                outlet.send(frame(await reply(text)))
             case _:
                 return False
         return True
