@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skalp_bot.paper.board import merged
+from skalp_bot.paper.klines import merged
 from skalp_bot.paper.market import Candle
 from skalp_bot.paper.minutes import MINUTE_MS, Minutes
 

@@ -1,12 +1,12 @@
 """What the public remembers of each symbol: candles, the last print and mark, the rolling day."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import partial
 from typing import Any
 
-from skalp_bot.paper.klines import Candles
+from skalp_bot.paper.klines import Candles, merged
 from skalp_bot.paper.market import Candle
 from skalp_bot.paper.market_events import BOOK_KINDS
 from skalp_bot.paper.symbols import SymbolSpec
@@ -171,25 +171,6 @@ class Day:
             "q": self.quote_volume,
             "st": 1,
         }
-
-
-def merged(rows: Sequence[Candle]) -> Candle:
-    """Fold candles that follow each other into one."""
-    ids = [row for row in rows if row.first_id >= 0]
-    return replace(
-        rows[0],
-        close_ms=rows[-1].close_ms,
-        high=max(row.high for row in rows),
-        low=min(row.low for row in rows),
-        close=rows[-1].close,
-        volume=sum((row.volume for row in rows), Decimal(0)),
-        quote_volume=sum((row.quote_volume for row in rows), Decimal(0)),
-        trades=sum(row.trades for row in rows),
-        taker_volume=sum((row.taker_volume for row in rows), Decimal(0)),
-        taker_quote_volume=sum((row.taker_quote_volume for row in rows), Decimal(0)),
-        first_id=ids[0].first_id if ids else -1,
-        last_id=ids[-1].last_id if ids else -1,
-    )
 
 
 def text(value: Decimal, step: Decimal) -> str:

@@ -18,6 +18,7 @@ DAY_MS = 86_400_000
 # The epoch was a Thursday; Binance's weeks open on Monday.
 MONDAY_MS = 4 * DAY_MS
 ZERO = Decimal(0)
+PARTS_MAX = 16  # kept apart until merged: one merge of many is cheaper than many of two
 
 FIXED_MS = {
     "1m": MINUTE_MS,
@@ -281,60 +282,75 @@ class _Minute:
 
 
 class _Fold:
-    """Minutes folded into one interval: candles that ended, and the one under way without the open minute."""
+    """Minutes folded into one interval: candles that ended, and the parts of the one under way."""
 
     def __init__(self, interval: str, keep: int | None) -> None:
         self.interval = interval
         self.done: deque[Candle] = deque(maxlen=keep)
-        self.partial: Candle | None = None
+        self.parts: list[Candle] = []
+        self._span = (0, 0)  # open and close of the candle under way
 
-    def add(self, minute: Candle) -> Candle | None:
-        """Fold a closed minute in; returns the candle it completes."""
-        merged = self.with_open(minute)
-        if self.partial is not None and merged.open_ms != self.partial.open_ms:
-            self.done.append(self.partial)  # history with a gap: the candle ended unseen
-        if merged.close_ms == minute.close_ms:
-            self.done.append(merged)
-            self.partial = None
-            return merged
-        self.partial = merged
+    @property
+    def partial(self) -> Candle | None:
+        """The candle under way without the open minute."""
+        return self._whole(self.parts) if self.parts else None
+
+    def add(self, part: Candle) -> Candle | None:
+        """Fold a closed minute, or a run of them, in; returns the candle it completes."""
+        if self.parts and part.open_ms > self._span[1]:
+            self.done.append(self._whole(self.parts))  # history with a gap: the candle ended unseen
+            self.parts = []
+        if not self.parts:
+            self._span = span_of(self.interval, part.open_ms)
+        self.parts.append(part)
+        if part.close_ms == self._span[1]:
+            self.done.append(self._whole(self.parts))
+            self.parts = []
+            return self.done[-1]
+        if len(self.parts) == PARTS_MAX:
+            self.parts = [merged(self.parts)]
         return None
 
     def join(self, later: "_Fold") -> None:
         """Go on with what another fold of the same interval has gathered since."""
-        for row in later.done:
-            merged = self.with_open(row)
-            if self.partial is not None and merged.open_ms != self.partial.open_ms:
-                self.done.append(self.partial)
-            self.done.append(merged)
-            self.partial = None
-        if later.partial is not None:
-            merged = self.with_open(later.partial)
-            if self.partial is not None and merged.open_ms != self.partial.open_ms:
-                self.done.append(self.partial)
-            self.partial = merged
+        for part in (*later.done, *later.parts):
+            self.add(part)
 
     def with_open(self, minute: Candle) -> Candle:
         """The candle under way as it looks with this minute."""
-        open_ms = open_of(self.interval, minute.open_ms)
-        base = self.partial
-        if base is None or base.open_ms != open_ms:
-            return replace(
-                minute, interval=self.interval, open_ms=open_ms, close_ms=close_of(self.interval, open_ms)
-            )
-        return replace(
-            base,
-            high=max(base.high, minute.high),
-            low=min(base.low, minute.low),
-            close=minute.close,
-            volume=base.volume + minute.volume,
-            quote_volume=base.quote_volume + minute.quote_volume,
-            trades=base.trades + minute.trades,
-            taker_volume=base.taker_volume + minute.taker_volume,
-            taker_quote_volume=base.taker_quote_volume + minute.taker_quote_volume,
-            first_id=base.first_id if base.first_id >= 0 else minute.first_id,
-            last_id=minute.last_id if minute.last_id >= 0 else base.last_id,
-        )
+        if self.parts and minute.open_ms <= self._span[1]:
+            return self._whole([*self.parts, minute])
+        open_ms, close_ms = span_of(self.interval, minute.open_ms)
+        return replace(minute, interval=self.interval, open_ms=open_ms, close_ms=close_ms)
+
+    def _whole(self, parts: Sequence[Candle]) -> Candle:
+        open_ms, close_ms = self._span
+        return replace(merged(parts), interval=self.interval, open_ms=open_ms, close_ms=close_ms)
+
+
+def span_of(interval: str, t_ms: int) -> tuple[int, int]:
+    """First and last millisecond of the candle that holds t_ms."""
+    open_ms = open_of(interval, t_ms)
+    return open_ms, close_of(interval, open_ms)
+
+
+def merged(rows: Sequence[Candle]) -> Candle:
+    """Fold candles that follow each other into one."""
+    ids = [row for row in rows if row.first_id >= 0]
+    return replace(
+        rows[0],
+        close_ms=rows[-1].close_ms,
+        high=max(row.high for row in rows),
+        low=min(row.low for row in rows),
+        close=rows[-1].close,
+        volume=sum((row.volume for row in rows), ZERO),
+        quote_volume=sum((row.quote_volume for row in rows), ZERO),
+        trades=sum(row.trades for row in rows),
+        taker_volume=sum((row.taker_volume for row in rows), ZERO),
+        taker_quote_volume=sum((row.taker_quote_volume for row in rows), ZERO),
+        first_id=ids[0].first_id if ids else -1,
+        last_id=ids[-1].last_id if ids else -1,
+    )
 
 
 def _widen(ohlc: list[Decimal], price: Decimal) -> None:
