@@ -196,6 +196,17 @@ def test_the_longest_unprotected_time_counts_closed_and_open_gaps() -> None:
     assert fold.unprotected_max == SECOND
 
 
+def test_unprotected_notional_times_time_counts_closed_and_open_gaps() -> None:
+    gap = ProtectionGap(symbol="BTCUSDT", epoch=1, since=Nanos(0), until=Nanos(SECOND), notional=Decimal(200))
+    fold = seen(report(), bracket(naked_since=0), gap, bracket(naked_since=None), event=beat(2 * SECOND))
+    assert fold.numbers()["unprotected_quote_seconds"] == 200.0
+    held = bracket(naked_since=10 * SECOND).bracket
+    seen(fold, bracket(naked_since=10 * SECOND), event=beat(14 * SECOND))
+    open_gap = float(held.qty * held.entry) * 4
+    assert open_gap > 0
+    assert fold.numbers()["unprotected_quote_seconds"] == 200.0 + open_gap
+
+
 def test_drift_is_open_until_repaired_and_found_once() -> None:
     fold = seen(report(), drift(repaired=False), drift(repaired=False))
     assert fold.numbers()["drift"] == {"found": 1, "repaired": 0, "open": 1}

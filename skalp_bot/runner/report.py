@@ -43,7 +43,7 @@ from aurora.model.facts import (
 )
 from aurora.model.fill import FlowKind
 from aurora.model.market import BookTicker
-from aurora.model.numbers import CONTEXT, SECOND, ZERO, Nanos
+from aurora.model.numbers import CONTEXT, SECOND, ZERO, Nanos, as_float
 from aurora.model.order import OrderKey, OrderStatus
 from aurora.model.step import Step
 from aurora.state import DRIFTS_KEPT
@@ -84,7 +84,9 @@ class Report:
         self._drifts_found = self._drifts_repaired = 0
         self._naked: dict[str, Nanos] = dict(opening.naked)
         self._filled_at: dict[str, Nanos] = {}  # The oldest fill booked in this step.
+        self._bare: dict[str, float] = {}  # Notional of each position.
         self._gap_max = 0
+        self._exposed = 0.0  # Quote units x seconds, over gaps that have ended.
         self._parents = 0  # That filled at all.
         self._slippage_sum = self._slippage_worst = 0.0
 
@@ -120,6 +122,12 @@ class Report:
     def unprotected_max(self) -> int:
         """Nanoseconds; a gap that is still open counts up to now."""
         return max([self._gap_max, *(self.now - since for since in self._naked.values())])
+
+    @property
+    def exposed(self) -> float:
+        """Quote units x seconds without a listed stop; a gap that is still open counts up to now."""
+        still = (self._bare.get(name, 0.0) * (self.now - at) for name, at in self._naked.items())
+        return self._exposed + sum(still) / SECOND
 
     def wallet(self) -> dict[str, str]:
         """Where the wallet began and ended, and whether every cent between has a cause."""
@@ -165,6 +173,7 @@ class Report:
             "wallet": self.wallet(),
             "positions_adopted": self._adopted,
             "unprotected_seconds_max": round(self.unprotected_max / SECOND, 3),
+            "unprotected_quote_seconds": round(self.exposed, 3),
             "trading_state": self.trading.value,
             "errors": [*self.errors, *([f"... and {self.errors_dropped} more"] * bool(self.errors_dropped))],
         }
@@ -225,14 +234,17 @@ class Report:
             case ProtectionGap():
                 since = min(fact.since, self._naked.pop(fact.symbol, fact.since))
                 self._gap_max = max(self._gap_max, fact.until - since)
+                self._exposed += as_float(fact.notional) * (fact.until - since) / SECOND
             case BracketSet(bracket=bracket):
                 name, since_told = bracket.symbol, bracket.naked_since
+                self._bare[name] = as_float(bracket.qty) * as_float(bracket.entry)
                 if since_told is None:
                     self._naked.pop(name, None)
                 elif name not in self._naked:  # It was naked from its fill on, however late we heard of that.
                     self._naked[name] = min(since_told, self._filled_at.get(name, since_told))
             case BracketRemoved(symbol=symbol):
                 self._naked.pop(symbol, None)
+                self._bare.pop(symbol, None)
 
     def _order(self, fact: OrderOpened | OrderMoved | OrderForgotten) -> None:
         if isinstance(fact, OrderMoved) and fact.status is OrderStatus.UNKNOWN:
