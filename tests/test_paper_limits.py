@@ -69,8 +69,8 @@ def test_a_quiet_minute_forgives_ignored_429() -> None:
 @pytest.mark.parametrize(
     ("charges", "message"),
     [
-        ([(1, 1)] * 3, "Too many new orders; current limit is 2 orders per 10 SECOND."),
-        ([(0, 1)] * 4, "Too many new orders; current limit is 3 orders per 1 MINUTE."),
+        ([(1, 1)] * 3, "Too many new orders; current limit is 2 orders per TEN_SECONDS."),
+        ([(0, 1)] * 4, "Too many new orders; current limit is 3 orders per MINUTE."),
     ],
 )
 def test_too_many_orders_are_refused_by_the_window_that_is_full(

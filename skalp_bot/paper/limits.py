@@ -129,9 +129,9 @@ class Limits:
         if not self.settings.enforced:
             return
         if ten > self.settings.orders_10s:
-            raise VenueError(-1015, str(self.settings.orders_10s), "10 SECOND")
+            raise VenueError(-1015, str(self.settings.orders_10s), "TEN_SECONDS")
         if minute > self.settings.orders_1m:
-            raise VenueError(-1015, str(self.settings.orders_1m), "1 MINUTE")
+            raise VenueError(-1015, str(self.settings.orders_1m), "MINUTE")
 
     def weight_header(self, ip: str, now_ms: int) -> tuple[str, str]:
         return "X-MBX-USED-WEIGHT-1M", str(self.visitor(ip).weight.add(0, now_ms))

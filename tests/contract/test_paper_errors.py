@@ -463,7 +463,7 @@ def test_weight_and_orders_are_limited_and_told_in_headers(tmp_path: Path) -> No
     assert first.headers["X-MBX-USED-WEIGHT-1M"] == "0"
     shop.call("POST", "/fapi/v1/order", **LIMIT)
     third = shop.call("POST", "/fapi/v1/order", **LIMIT)
-    assert third.refusal == (429, -1015, "Too many new orders; current limit is 2 orders per 10 SECOND.")
+    assert third.refusal == (429, -1015, "Too many new orders; current limit is 2 orders per TEN_SECONDS.")
     assert shop.get("/fapi/v1/depth", symbol="BTCUSDT", limit=500).headers["X-MBX-USED-WEIGHT-1M"] == "10"
     over = shop.get("/fapi/v1/depth", symbol="BTCUSDT", limit=500)
     assert (over.status, over.json["code"]) == (429, -1003)
