@@ -75,6 +75,23 @@ def test_a_slow_disk_delays_tickets_and_nothing_else(path: Path) -> None:
     assert asyncio.run(write()) >= 0.4  # The first alone, the two queued meanwhile together.
 
 
+def test_a_file_that_another_program_locks_for_a_while_is_slow_and_not_broken(path: Path) -> None:
+    async def write() -> str | None:
+        book = journal(path)
+        holder = apsw.Connection(str(path))
+        holder.execute("begin immediate")
+        ticket = book.append(step(1))
+        await asyncio.sleep(0.6)
+        assert not ticket.durable
+        holder.execute("rollback")
+        holder.close()
+        await ticket.wait()
+        await book.close()
+        return book.broken
+
+    assert asyncio.run(write()) is None
+
+
 def test_one_waiter_given_up_leaves_the_others_waiting(path: Path) -> None:
     async def write() -> bool:
         book = journal(path, limits=Limits(delay=lambda: 0.1))

@@ -59,7 +59,7 @@ def open_writer(path: Path, fingerprint: Fingerprint, *, vfs: str | None = None)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     try:
         connection = apsw.Connection(str(path), vfs=vfs)
-        for pragma in ("trusted_schema=off", "busy_timeout=250", "mmap_size=0"):
+        for pragma in ("trusted_schema=off", "busy_timeout=5000", "mmap_size=0"):
             connection.execute(f"pragma {pragma}")
         if vfs is not None:
             connection.execute("pragma locking_mode=exclusive")  # Without shared memory.
