@@ -22,6 +22,7 @@ class Blotter:
         self._finished: dict[OrderKey, None] = {}
         self._unknown: dict[str, dict[OrderKey, None]] = {}
         self._increasing: dict[str, dict[OrderKey, None]] = {}  # May add to a position: open, or not booked.
+        self._of_symbol: dict[str, dict[OrderKey, None]] = {}
         self._of_position: dict[tuple[str, int], dict[OrderKey, None]] = {}
         self._exchange_ids: dict[tuple[Namespace, str], OrderKey] = {}
         self._conditional: dict[OrderKey, None] = {}
@@ -56,8 +57,10 @@ class Blotter:
             return tuple(self._orders[key] for key in self._open.get(symbol, ()))
         return tuple(self._orders[key] for name in sorted(self._open) for key in self._open[name])
 
-    def orders(self) -> tuple[Order, ...]:
-        """Every remembered order, finished ones too."""
+    def orders(self, symbol: str | None = None) -> tuple[Order, ...]:
+        """Every remembered order, finished ones too, oldest first."""
+        if symbol is not None:
+            return tuple(self._orders[key] for key in self._of_symbol.get(symbol, ()))
         return tuple(self._orders.values())
 
     def of_position(self, symbol: str, epoch: int) -> tuple[Order, ...]:
@@ -128,6 +131,7 @@ class Blotter:
         if before is None:
             self._opened += 1
             self._ranks[key] = self._opened
+            self._of_symbol.setdefault(symbol, {})[key] = None
             self._of_position.setdefault((symbol, order.position_epoch), {})[key] = None
         if order.exchange_id:
             self._exchange_ids[key.namespace, order.exchange_id] = key
@@ -167,6 +171,10 @@ class Blotter:
         del self._orders[key], self._ranks[key], self._finished[key]
         self._exchange_ids.pop((key.namespace, order.exchange_id), None)
         self._enter(self._increasing, order.intent.symbol, key, there=False)
+        mine = self._of_symbol[order.intent.symbol]
+        del mine[key]
+        if not mine:
+            del self._of_symbol[order.intent.symbol]
         siblings = self._of_position[order.intent.symbol, order.position_epoch]
         del siblings[key]
         if not siblings:

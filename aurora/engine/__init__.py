@@ -195,6 +195,8 @@ def touched(turn: Turn, event: AccountNews) -> tuple[str, ...]:
     match event:
         case OrderUpdate() | Fill() | TradesListed():
             return (event.symbol,)
+        case AccountSnapshot(symbol=str(symbol)):
+            return (symbol,)
         case AccountSnapshot():
             held = (position.symbol for position in turn.d.ledger.positions())
             return tuple(dict.fromkeys((*held, *turn.d.brackets)))

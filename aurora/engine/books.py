@@ -55,7 +55,7 @@ def complete(turn: Turn, look: AccountSnapshot) -> None:
 
 def books(turn: Turn, look: AccountSnapshot) -> Books:
     ledger = turn.d.ledger
-    return our_books(ledger.positions(), turn.d.blotter.orders(), ledger.wallets(), look)
+    return our_books(ledger.positions(), turn.d.blotter.orders(look.symbol), ledger.wallets(), look)
 
 
 def open_books(turn: Turn, look: AccountSnapshot) -> None:
