@@ -32,6 +32,10 @@ class Exchange(Protocol):
         """Keep every stream alive until cancelled; each loss and return is a StreamChanged event."""
         ...
 
+    def prepare(self, command: Command) -> None:
+        """Do what can be done of a command before it may leave; it is executed soon."""
+        ...
+
     async def execute(self, command: Command) -> None:
         """Carry out one command; its outcome is emitted as an event before this returns."""
         ...

@@ -220,6 +220,7 @@ class Scene:
     venue: WireVenue
     exchange: BinanceExchange
     events: list[Event]
+    clock: QuickClock
 
     def of(self, kind: type[Found]) -> list[Found]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -257,7 +258,7 @@ async def scene(*, speed: float = 1.0, connect: bool = True, **changes: Any) -> 
     try:
         if connect:
             await exchange.connect_fast()
-        yield Scene(venue, exchange, events)
+        yield Scene(venue, exchange, events, clock)
     finally:
         await exchange.close()
         await runner.cleanup()

@@ -38,6 +38,7 @@ class RecordingExchange:
     """Keeps what it was asked to do; each send lasts until ``let_go``."""
 
     def __init__(self, *, hold: bool = False) -> None:
+        self.prepared: list[Command] = []
         self.executed: list[Command] = []
         self.in_flight = 0
         self.in_flight_max = 0
@@ -48,6 +49,9 @@ class RecordingExchange:
     async def open(self) -> None: ...
 
     async def stream(self) -> None: ...
+
+    def prepare(self, command: Command) -> None:
+        self.prepared.append(command)
 
     async def execute(self, command: Command) -> None:
         self.executed.append(command)

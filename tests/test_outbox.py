@@ -102,6 +102,7 @@ def test_exits_wait_for_a_disk_that_answers_in_time() -> None:
         scene.put(submit("x1", role=Role.EXIT))
         await asyncio.sleep(0.02)
         assert scene.exchange.ids == []
+        assert len(scene.exchange.prepared) == 1
         scene.disk.sync()
         await until(lambda: scene.exchange.ids == ["x1"])
 

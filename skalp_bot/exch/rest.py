@@ -6,17 +6,18 @@ import aiohttp
 import yarl
 
 from aurora.model.commands import Lane
-from aurora.model.numbers import SECOND, Nanos
+from aurora.model.numbers import MILLISECOND, SECOND, Nanos
 from skalp_bot.exch.budget import PATIENCE_S, Budget
 from skalp_bot.exch.ccxt_binance import BinanceClient
 from skalp_bot.exch.settings import ExchangeSettings
 from skalp_bot.exch.venue_clock import VenueClock
-from skalp_bot.exch.wire import Answer, NoReply, Reply, Request
+from skalp_bot.exch.wire import Answer, NoReply, Reply, Request, Signed
 from skalp_bot.ports import Clock
 
 PING = Request(method="GET", path="ping", api="fapiPublic")
 WARM_CONNECTIONS = 2
 DIAL_S = 2.0
+SIGNED_AHEAD_MAX = 500 * MILLISECOND  # Of the three seconds a signature lives.
 
 
 class Rest:
@@ -69,6 +70,12 @@ class Rest:
             self.budget.give_back(request, asked_at)
         return answer
 
+    def signed(self, request: Request) -> Signed:
+        at = Nanos(self._clock.now())
+        made = self._signer.sign(request.path, [request.api], request.method, dict(request.params))
+        body = made["body"].encode() if made["body"] else None
+        return Signed(url=made["url"], body=body, headers=made["headers"], at=at)
+
     async def warm(self) -> None:
         """Use as many connections at once as shall stay open for exits."""
         async with asyncio.TaskGroup() as tasks:
@@ -89,15 +96,16 @@ class Rest:
     async def _send(self, request: Request, lane: Lane, timeout_s: float) -> Answer:
         general = await self.open()
         session = self._exits if lane in {Lane.EXIT, Lane.CANCEL} and self._exits else general
-        signed_at = Nanos(self._clock.now())
-        signed = self._signer.sign(request.path, [request.api], request.method, dict(request.params))
-        body = signed["body"]
+        signed, now = request.signed, self._clock.now()
+        if signed is None or now - signed.at > SIGNED_AHEAD_MAX:
+            signed = self.signed(request)
+        signed_at = signed.at
         try:
             async with session.request(
                 request.method,
-                yarl.URL(signed["url"], encoded=True),
-                data=body.encode() if body else None,
-                headers=signed["headers"],
+                yarl.URL(signed.url, encoded=True),
+                data=signed.body,
+                headers=signed.headers,
                 allow_redirects=False,  # A redirect would send the same order again.
                 timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(DIAL_S, timeout_s)),
             ) as response:

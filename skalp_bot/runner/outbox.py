@@ -121,6 +121,8 @@ class Outbox:
 
     async def _release_soon(self, parcels: list[Parcel], ticket: Ticket) -> None:
         """Exits and cancels: a slow disk may hold them up for ``exit_wait_ms`` and no longer."""
+        for parcel in parcels:
+            self._exchange.prepare(parcel.command)
         try:
             async with asyncio.timeout(self._limits.exit_wait_ms / 1_000):
                 await ticket.wait()
