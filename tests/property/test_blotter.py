@@ -71,6 +71,7 @@ def answers(blotter: Blotter) -> list[object]:
         blotter.orders(),
         blotter.open_orders(),
         *(blotter.open_orders(symbol) for symbol in (BTC, ETH)),
+        *(blotter.orders(symbol) for symbol in (BTC, ETH)),
         *(blotter.unknown(symbol) for symbol in (BTC, ETH)),
         *(blotter.of_position(symbol, epoch) for symbol in (BTC, ETH) for epoch in (1, 2)),
         *(blotter.find_exchange_id(space, f"xo{n}") for space in Namespace for n in range(25)),
@@ -108,6 +109,7 @@ def test_the_indexes_say_what_the_orders_say(story: list[DurableFact]) -> None:
 
     for symbol in (BTC, ETH):
         assert blotter.open_orders(symbol) == those(symbol)
+        assert blotter.orders(symbol) == tuple(one for one in known if one.intent.symbol == symbol)
         assert blotter.unknown(symbol) == those(symbol, unknown=True)
         buys = sells = Decimal(0)
         for one in known:
