@@ -225,3 +225,20 @@ async def test_a_door_that_stays_shut_is_a_network_error_with_its_reason() -> No
             await dial(f"ws://127.0.0.1:{port}/ws", Near().connection, ssl_context=None, resolver=None)
     with pytest.raises(ccxt.NetworkError):
         await dial(f"ws://127.0.0.1:{port}/ws", Near().connection, ssl_context=None, resolver=None)
+
+
+@awaited
+@pytest.mark.parametrize("cut", ["reset", "close"])
+async def test_a_line_cut_before_its_handshake_was_answered_is_no_connection(cut: str) -> None:
+    async def refuse(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if cut == "reset":
+            writer.transport.abort()
+        else:
+            writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        with pytest.raises(ccxt.NetworkError, match="handshake"):
+            await dial(f"ws://127.0.0.1:{port}/ws", Near().connection, ssl_context=None, resolver=None)

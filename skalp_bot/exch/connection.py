@@ -112,6 +112,8 @@ async def dial(
         )
     except (WSError, OSError) as error:
         raise ccxt.NetworkError(f"{type(error).__name__}: {error}") from error
+    if connection.closed:  # picows is silent about a line that was cut before its handshake was answered.
+        raise ccxt.NetworkError("the line was cut during its handshake")
     return connection
 
 
