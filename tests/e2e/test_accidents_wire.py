@@ -196,6 +196,9 @@ def test_a_user_stream_that_lies_or_is_silent_changes_nothing(arena: Arena, side
 
 @sides("freeze", "reset", what="verb")
 def test_a_private_line_broken_before_the_fill_leaves_it_guarded(arena: Arena, side: int, verb: str) -> None:
+    until(
+        lambda: bool(arena.ask("GET", "status")["streams"]["USER"]["up"]), 5.0, "the way back of the last one"
+    )
     arena.arm({"on": "connect", "do": "reset", "where": "/private"})
     assert arena.venue.switch("POST", f"/{verb}", {"door": "private"})["connections"] == 1
     if verb == "reset":
