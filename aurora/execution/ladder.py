@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
 from aurora.model.bracket import Bracket
 from aurora.model.instrument import Instrument
@@ -17,6 +18,7 @@ class Rung:
     share: Decimal
 
 
+@cache  # Asked on every quote of a held symbol; there are as many answers as configured ladders.
 def rungs(texts: tuple[str, ...]) -> tuple[Rung, ...]:
     """Read ``gain:share`` texts, nearest first; the shares must add up to one. ValueError names the rung."""
     found: list[Rung] = []
