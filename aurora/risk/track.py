@@ -35,6 +35,7 @@ class CovarianceTrack:
         size = len(self.symbols)
         self.moments: Floats = np.zeros((size, size))
         self.weights: Floats = np.zeros((size, size))
+        self.scratch: tuple[Floats, Floats] = (np.zeros((size, size)), np.zeros((size, size)))
         self.squared_weight = 0.0
         self.whole_weight = 0.0
         self.fourth = 0.0
@@ -53,10 +54,14 @@ class CovarianceTrack:
         if not seen.any():
             return
         self.samples += 1
-        both = np.outer(seen, seen)
-        keep = 1.0 - (1.0 - self.decay) * both
-        self.moments = keep * self.moments + np.outer(values, values)
-        self.weights = keep * self.weights + both
+        both, other = self.scratch  # In place: making new matrices costs several times the arithmetic.
+        np.outer(seen, seen, out=both)
+        np.multiply(both, self.decay - 1.0, out=other)
+        other += 1.0
+        self.moments *= other
+        self.weights *= other
+        self.weights += both
+        self.moments += np.outer(values, values, out=other)
         norm = float(values @ values) * len(self.symbols) / float(seen.sum())
         self.fourth = self.decay * self.fourth + norm * norm
         self.whole_weight = self.decay * self.whole_weight + 1.0
