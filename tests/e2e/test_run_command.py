@@ -91,6 +91,23 @@ def test_the_promised_minute_twice_in_a_row(tmp_path: Path) -> None:
         check_promises(reported(tmp_path), ticks=1_000)
 
 
+def test_each_symbol_stops_where_its_own_exits_say(tmp_path: Path) -> None:
+    done = run(
+        tmp_path,
+        *("--duration", "12s", "--seed", "7"),
+        AURORA__EXITS_BY_SYMBOL__ETHUSDT__SL_PCT="0.004",
+        AURORA__EXITS_BY_SYMBOL__ETHUSDT__TP_PCT="0.006",
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    guarded = [line for line in told if line["event"] == "bracket" and line["cue"] == "COVERED"]
+    for symbol, distance in (("BTCUSDT", 0.001), ("ETHUSDT", 0.004)):
+        stops = [abs(float(b["stop"]) / float(b["entry"]) - 1) for b in guarded if b["symbol"] == symbol]
+        assert stops
+        assert stops == pytest.approx([distance] * len(stops), rel=0.02)
+    assert reported(tmp_path)["slippage_bps"]["parents"] >= 2
+
+
 def test_a_killed_daemon_takes_its_own_exchange_with_it(tmp_path: Path) -> None:
     state = tmp_path / "state"
     words = [*PYTHON, "run", "--profile", str(ROOT / "profiles/paper.yaml"), "--state-dir", str(state)]
