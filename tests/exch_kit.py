@@ -93,6 +93,8 @@ class WireVenue:
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self.acknowledges = True
         self.closed = False  # Sockets are turned away.
+        self.opens = asyncio.Event()  # Until it is set nobody shakes hands.
+        self.opens.set()
         self.next: dict[str, list[Canned]] = {}
         self.usual: dict[str, Callable[[dict[str, str]], Any]] = {
             "GET time": lambda _: {"serverTime": clock.now() // 1_000_000},
@@ -183,6 +185,7 @@ class WireVenue:
     async def _converse(self, request: web.Request) -> web.StreamResponse:
         if self.closed:
             return web.Response(status=403)
+        await self.opens.wait()
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
         route = request.path.split("/")[1]

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import struct
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from aurora.model.commands import RequestSnapshot
 from aurora.model.control import DecodeFailed, Stream, StreamChanged
 from aurora.model.events import FeesLoaded, InstrumentsLoaded, OrderAcked, OrderUpdate
 from aurora.model.market import BookTicker, MarketTrade, MarkPrice
-from tests.exch_kit import STOP_SELL, Canned, Scene, awaited, error, streaming, submit, until
+from tests.exch_kit import STOP_SELL, Canned, Scene, awaited, error, scene, streaming, submit, until
+from tests.test_exch_connection import CLOSE, Far
+from tests.test_exch_connection import frame as framed
 
 ORDER = {
     "s": "BTCUSDT", "c": "skalpa-1-1-0E", "S": "BUY", "o": "MARKET", "q": "0.01", "p": "0", "sp": "0",
@@ -196,6 +199,35 @@ async def test_a_listen_key_that_has_changed_by_the_relief_takes_over_without_a_
         await young.send_str(json.dumps(order_event()))
         await until(lambda: s.of(OrderUpdate))
         assert changes(s, Stream.USER) == [True]
+
+
+@awaited
+async def test_a_connection_given_up_while_it_is_dialled_is_not_left_behind() -> None:
+    async with streaming(speed=2.0, **AGING) as s:
+        await all_up(s)
+        s.venue.opens.clear()
+        await until(lambda: s.venue.times("POST listenKey") == 2)  # The young one is on its way.
+        await asyncio.sleep(0.1)
+        await s.venue.say("private", {"e": "listenKeyExpired", "listenKey": "LK"})
+        await until(lambda: not changes(s, Stream.USER)[-1])
+        s.venue.opens.set()
+        await until(lambda: len(s.venue.sockets["private"]) >= 3)
+        await until(lambda: len(s.venue.open_at("private")) == 1)
+
+
+@awaited
+async def test_a_stream_that_is_cut_with_the_handshake_was_never_up() -> None:
+    async def goodbye(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(framed(CLOSE, struct.pack(">H", 1008)))  # In one packet with the handshake.
+
+    cutting = await asyncio.start_server(Far(goodbye), "127.0.0.1", 0)
+    async with cutting, scene(ws_url=f"ws://127.0.0.1:{cutting.sockets[0].getsockname()[1]}") as s:
+        streams = asyncio.create_task(s.exchange.stream())
+        await until(lambda: s.venue.times("POST listenKey") >= 3)
+        streams.cancel()
+        await asyncio.wait([streams])
+    assert s.of(StreamChanged)
+    assert not [told for told in s.of(StreamChanged) if told.up]
 
 
 @awaited

@@ -111,7 +111,10 @@ class BinanceClient(ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt carries
 
     def on_connected(self, client: Any, message: Any = None) -> None:
         super().on_connected(client, message)
-        self._on_connected(client.url)
+        if client in (self.clients or {}).values():
+            self._on_connected(client.url)
+        else:  # Given up, or cut again, while it was dialled: nobody would ever close it.
+            client.on_error(ccxt.NetworkError("nobody waits for this connection any more"))
 
     def ws_dial_delay(self, url: str) -> int:
         """No waiting of ccxt's own: the streams pace their attempts."""
