@@ -206,6 +206,20 @@ def test_fills_the_stream_never_told_are_fetched_and_protected() -> None:
     assert books_agree(desk)
 
 
+def test_a_fill_listed_before_anybody_knew_its_order_counts_as_exposure_once() -> None:
+    desk = Desk(venue=Venue(lose_ack=[Role.ENTRY], mute=True)).open()
+    desk.enter()
+    desk.venue.mute = False
+    desk.run(3.0)
+    books, held = desk.engine.state.durable, desk.venue.position.qty
+    (entry,) = [each for each in books.blotter.orders() if each.intent.role is Role.ENTRY]
+    assert entry.status is OrderStatus.FILLED
+    assert (entry.booked, entry.unsettled) == (abs(held), Decimal(0))
+    assert entry.cost == abs(held) * desk.venue.trades[0].price
+    assert books.blotter.worst_exposure("BTCUSDT", held, Decimal(60_000)) == abs(held) * 60_000
+    assert desk.restart(2).engine.state.durable.blotter.orders()[0].booked == abs(held)
+
+
 def test_a_refused_entry_is_not_asked_for_again_at_once() -> None:
     desk = Desk(venue=Venue(refuse={Role.ENTRY: -2019})).open()
     desk.run(20.0)

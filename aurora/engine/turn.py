@@ -26,8 +26,8 @@ from aurora.model.facts import (
     ParentClosed,
 )
 from aurora.model.gate import Approved
-from aurora.model.numbers import MILLISECOND, SECOND, Nanos, Qty, as_float, divide
-from aurora.model.order import LIVE, Order, OrderIntent, OrderKey, OrderStatus, Role, follow
+from aurora.model.numbers import MILLISECOND, SECOND, Nanos, Qty, Quote, as_float, divide
+from aurora.model.order import LIVE, Namespace, Order, OrderIntent, OrderKey, OrderStatus, Role, follow
 from aurora.model.parent import ParentOrder
 from aurora.model.signal import TargetPosition
 from aurora.signals.base import Strategy
@@ -130,6 +130,8 @@ class Turn:
     def move(self, order: Order, told: OrderStatus, **changes: object) -> Order:
         """Book what became of an order; news that changes nothing is no fact."""
         moved = replace(order, status=follow(order.status, told), **changes)  # type: ignore[arg-type]  # Its own fields.
+        if moved.exchange_id and not order.exchange_id:
+            moved = self.identified(moved)
         if moved == self.d.blotter.get(order.key):
             return moved
         self.conclude(
@@ -152,6 +154,15 @@ class Turn:
         if moved.status.terminal:
             self.soft.queried.pop(order.key, None)
         return moved
+
+    def identified(self, order: Order) -> Order:
+        """Credit what a list of trades told before anybody knew whose trades they were."""
+        trades = self.d.ledger.trades_of(order.intent.symbol, order.exchange_id)
+        booked = Qty(sum((each.qty for each in trades), Decimal(0)))
+        if order.key.namespace is not Namespace.REGULAR or booked <= order.booked:
+            return order
+        cost = Quote(sum((each.price * each.qty for each in trades), Decimal(0)))
+        return replace(order, booked=booked, cost=cost, filled=Qty(max(order.filled, booked)))
 
     def cancel(self, order: Order, *, again_after: int = SECOND) -> None:
         """Ask for a cancel, again only after a while."""

@@ -76,6 +76,11 @@ class Ledger:
         book = self._books.get(symbol)
         return book.last_id if book is not None else 0
 
+    def trades_of(self, symbol: str, exchange_id: str) -> tuple[Traded, ...]:
+        """What is booked of one order of the exchange, as far as it is remembered."""
+        book = self._books.get(symbol)
+        return tuple(each for each in book.trades if each.exchange_id == exchange_id) if book else ()
+
     def position(self, symbol: str) -> Position:
         book = self._books.get(symbol)
         if book is not None:
@@ -225,7 +230,13 @@ class Ledger:
         if self.knows(fill.symbol, fill.trade_id):
             return
         self._book(fill.symbol).add(
-            Traded(trade_id=fill.trade_id, side=fill.side, price=fill.price, qty=fill.qty)
+            Traded(
+                trade_id=fill.trade_id,
+                side=fill.side,
+                price=fill.price,
+                qty=fill.qty,
+                exchange_id=fill.exchange_id,
+            )
         )
         self._refresh(fill.symbol)
         quote = self.account(self.quote_asset)

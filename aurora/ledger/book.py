@@ -89,6 +89,7 @@ class Traded:
     side: Side
     price: Price
     qty: Qty
+    exchange_id: str = ""  # Of its order; journals of old did not keep it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
