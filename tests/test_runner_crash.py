@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from aurora.config import AuroraConfig
 from aurora.errors import TransitionError
@@ -42,7 +41,6 @@ def logging_as_before() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
 
 
 def ended(state_dir: Path, trouble: Exception) -> tuple[int, dict[str, Any]]:
