@@ -5,13 +5,13 @@ import pytest
 
 from aurora.model.account import AccountSnapshot
 from aurora.model.commands import RequestSnapshot
-from aurora.model.events import InstrumentsLoaded, LeverageChanged, OrderAcked
+from aurora.model.events import InstrumentsLoaded, LeverageChanged, OrderAcked, RequestFailed
 from aurora.model.market import Candles
 from skalp_bot.clock import SystemClock
 from skalp_bot.exch.exchange import BinanceExchange
 from skalp_bot.exch.settings import ExchangeSettings, Secret, Venue
 from skalp_bot.ports import VenueError
-from tests.exch_kit import BITCOIN, STOP_SELL, Canned, Scene, awaited, error, scene, settings, submit
+from tests.exch_kit import BITCOIN, STOP_SELL, Canned, Scene, awaited, error, scene, settings, submit, until
 from tests.tls_kit import NoNetwork
 
 POSITION = {"symbol": "BTCUSDT", "positionAmt": "0.5", "entryPrice": "60000", "updateTime": 1}
@@ -155,6 +155,42 @@ async def test_symbols_that_do_not_trade_are_left_out_while_one_does() -> None:
         assert told.missing == ("GONEUSDT",)
         for question in ("GET symbolConfig", "GET leverageBracket", "GET klines"):
             assert {seen.params["symbol"] for seen in s.venue.seen if seen.name == question} == {"BTCUSDT"}
+
+
+@awaited
+async def test_a_symbol_that_begins_to_trade_is_set_up_before_anybody_hears_of_it() -> None:
+    async with scene(symbols=("BTCUSDT", "ETHUSDT"), reload_s=1.0, speed=5.0) as s:
+        ether = BITCOIN | {"symbol": "ETHUSDT", "status": "BREAK"}
+        leverage = {"BTCUSDT": 25, "ETHUSDT": 20}
+        s.venue.usual["GET exchangeInfo"] = lambda _: {"symbols": [BITCOIN, ether]}
+        s.venue.usual["GET symbolConfig"] = lambda asked: [
+            {"symbol": asked["symbol"], "marginType": "CROSSED", "leverage": leverage[asked["symbol"]]}
+        ]
+
+        def set_leverage(params: dict[str, str]) -> dict[str, Any]:
+            leverage[params["symbol"]] = int(params["leverage"])
+            return {}
+
+        await s.exchange.open()
+        s.venue.next["POST leverage"] = [error(-4300)]
+        s.venue.usual["POST leverage"] = set_leverage
+        ether["status"] = "TRADING"
+        streams = asyncio.create_task(s.exchange.stream())
+        await until(lambda: s.of(RequestFailed))
+        assert s.last(RequestFailed).subject == "ETHUSDT"
+        await until(lambda: len(s.of(InstrumentsLoaded)) > 1)
+        assert [each.trading for each in s.last(InstrumentsLoaded).instruments] == [True, False]
+        begun = "ETHUSDT", True
+        await until(
+            lambda: begun in [(each.symbol, each.trading) for each in s.last(InstrumentsLoaded).instruments],
+            within_s=10,
+        )
+        streams.cancel()
+        await asyncio.wait([streams])
+        assert leverage["ETHUSDT"] == 25
+        (told,) = [event for event in s.of(LeverageChanged) if event.symbol == "ETHUSDT"]
+        assert s.events.index(told) < s.events.index(s.last(InstrumentsLoaded))
+        assert s.last(Candles).symbol == "ETHUSDT"
 
 
 @awaited

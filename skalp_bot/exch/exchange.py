@@ -97,8 +97,8 @@ class BinanceExchange:
         try:
             await self._startup.fit(await self._startup.instruments())
             await self._startup.one_way_mode()
-            await self._startup.margin_and_leverage()
-            await self._startup.candles()
+            await self._startup.margin_and_leverage(self._startup.trading)
+            await self._startup.candles(self._startup.trading)
         except DecodeError as error:
             raise VenueError(f"{self._client.host} answered what nobody can read: {error}") from error
         await self.execute(
@@ -233,7 +233,7 @@ class BinanceExchange:
             except TimeoutError:
                 pass
             self._outdated.clear()
-            await self._done("exchangeInfo", "filters", self._startup.instruments())
+            await self._done("exchangeInfo", "filters", self._startup.reload())
             await self._clock.sleep(RELOAD_AGAIN_S)
 
     async def _done(self, request: str, subject: str, work: Awaitable[object]) -> bool:

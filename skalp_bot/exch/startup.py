@@ -1,9 +1,10 @@
 """From a cold start to a venue that can be traded on: checked, set where allowed, or refused with the fix."""
 
+from dataclasses import replace
 from typing import Any
 
 from aurora.model.commands import Lane
-from aurora.model.events import FeesLoaded, InstrumentsLoaded, LeverageChanged
+from aurora.model.events import FeesLoaded, InstrumentsLoaded, LeverageChanged, RequestFailed
 from aurora.model.instrument import FeeRates, Instrument
 from aurora.model.numbers import SECOND, Nanos
 from skalp_bot.exch import listings
@@ -52,6 +53,7 @@ class Startup:
         self.host = host
         self.missing: dict[str, str] = {}  # Symbols of ours that are not listed, with words for people.
         self.trading: tuple[str, ...] = ()
+        self._set_up: dict[str, None] = {}  # Margin type and leverage are as configured.
 
     async def reach(self) -> None:
         """Keep asking for the time until the venue answers, for REACH_S at most."""
@@ -88,34 +90,16 @@ class Startup:
 
     async def instruments(self) -> tuple[Instrument, ...]:
         """Filters and leverage brackets of our symbols, emitted too, and the venue's limits."""
-        request = Request(method="GET", path="exchangeInfo", api="fapiPublic")
-        info = await self.ask(request, timeout_s=self._settings.bulk_timeout_s)
-        self._rest.budget.set_limits(rows(mapping(info, "exchangeInfo").get("rateLimits", []), "rateLimits"))
-        listed = listings.listed_symbols(info)
-        self.missing = {
-            symbol: f"symbol {symbol} is not listed at {self.host}; {_likely(symbol, sorted(listed))}"
-            for symbol in self._settings.symbols
-            if symbol not in listed
-        }
-        ours = [listed[symbol] for symbol in self._settings.symbols if symbol in listed]
-        loaded = tuple([await self._bracketed(listings.instrument(row)) for row in ours])
-        self.trading = tuple(each.symbol for each in loaded if each.trading)
-        missing = tuple(self.missing)
-        self._emit(InstrumentsLoaded(instruments=loaded, missing=missing, ts_recv=self._now()))
-        return loaded
+        return self._told(await self._listed())
+
+    async def reload(self) -> None:
+        """The same on a running day. What begins to trade is set up before anybody hears that it does."""
+        self._told(tuple([await self._begun(each) for each in await self._listed()]))
 
     async def fit(self, loaded: tuple[Instrument, ...]) -> None:
         """Refuse what cannot be traded as configured; symbols that do not trade now are left out, not all."""
         for each in loaded:
-            if each.quote_asset != self._settings.quote_asset:
-                raise VenueError(
-                    f"symbol {each.symbol} is quoted in {each.quote_asset}, the account in"
-                    f" {self._settings.quote_asset}: take another symbol or quote_asset"
-                )
-            wanted = self._settings.leverage
-            most = max((bracket.leverage for bracket in each.brackets), default=wanted)
-            if wanted > most:
-                raise VenueError(f"leverage {wanted} is above what {each.symbol} allows ({most}): lower it")
+            self._fits(each)
         if self.trading or set(await self._positions_open()) & set(self._settings.symbols):
             return
         halted = [f"symbol {each.symbol} does not trade at {self.host} now" for each in loaded]
@@ -134,10 +118,10 @@ class Startup:
             )
         await self._set(Request(method="POST", path=path, params={"dualSidePosition": "false"}))
 
-    async def margin_and_leverage(self) -> None:
+    async def margin_and_leverage(self, symbols: tuple[str, ...]) -> None:
         """Set only where they differ and the symbol is flat; what the venue then says is what counts."""
         open_symbols = await self._positions_open()
-        for symbol in self.trading:
+        for symbol in symbols:
             config = await self.symbol_config(symbol)
             flat = symbol not in open_symbols
             if text(config, "marginType") != self._settings.margin_type:
@@ -155,10 +139,11 @@ class Startup:
                     f"{symbol}: leverage was set to {self._settings.leverage}, the venue says {told.leverage}"
                 )
             self._emit(told)
+            self._set_up[symbol] = None
 
-    async def candles(self) -> None:
+    async def candles(self, symbols: tuple[str, ...]) -> None:
         """History to warm up on, one minute each."""
-        for symbol in self.trading:
+        for symbol in symbols:
             params = {"symbol": symbol, "interval": "1m", "limit": str(CANDLES)}
             request = Request(method="GET", path="klines", api="fapiPublic", params=params, weight=2)
             history = await self.ask(request, timeout_s=self._settings.bulk_timeout_s)
@@ -170,6 +155,50 @@ class Startup:
         rates = listings.fee_rates(await self.ask(request))
         self._emit(FeesLoaded(fees=rates, ts_recv=self._now()))
         return rates
+
+    async def _listed(self) -> tuple[Instrument, ...]:
+        request = Request(method="GET", path="exchangeInfo", api="fapiPublic")
+        info = await self.ask(request, timeout_s=self._settings.bulk_timeout_s)
+        self._rest.budget.set_limits(rows(mapping(info, "exchangeInfo").get("rateLimits", []), "rateLimits"))
+        listed = listings.listed_symbols(info)
+        self.missing = {
+            symbol: f"symbol {symbol} is not listed at {self.host}; {_likely(symbol, sorted(listed))}"
+            for symbol in self._settings.symbols
+            if symbol not in listed
+        }
+        ours = [listed[symbol] for symbol in self._settings.symbols if symbol in listed]
+        return tuple([await self._bracketed(listings.instrument(row)) for row in ours])
+
+    def _told(self, loaded: tuple[Instrument, ...]) -> tuple[Instrument, ...]:
+        self.trading = tuple(each.symbol for each in loaded if each.trading)
+        missing = tuple(self.missing)
+        self._emit(InstrumentsLoaded(instruments=loaded, missing=missing, ts_recv=self._now()))
+        return loaded
+
+    async def _begun(self, each: Instrument) -> Instrument:
+        """The instrument; as one that does not trade yet while it cannot be set up."""
+        if not each.trading or each.symbol in self._set_up:
+            return each
+        try:
+            self._fits(each)
+            await self.margin_and_leverage((each.symbol,))
+            await self.candles((each.symbol,))
+        except (VenueError, DecodeError) as error:
+            why, now = str(error), self._now()
+            self._emit(RequestFailed(request="set up", subject=each.symbol, why=why, ts_recv=now))
+            return replace(each, trading=False)
+        return each
+
+    def _fits(self, each: Instrument) -> None:
+        if each.quote_asset != self._settings.quote_asset:
+            raise VenueError(
+                f"symbol {each.symbol} is quoted in {each.quote_asset}, the account in"
+                f" {self._settings.quote_asset}: take another symbol or quote_asset"
+            )
+        wanted = self._settings.leverage
+        most = max((bracket.leverage for bracket in each.brackets), default=wanted)
+        if wanted > most:
+            raise VenueError(f"leverage {wanted} is above what {each.symbol} allows ({most}): lower it")
 
     async def _bracketed(self, plain: Instrument) -> Instrument:
         """What does not trade is not entered, and needs none."""
