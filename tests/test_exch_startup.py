@@ -89,6 +89,15 @@ async def test_a_question_of_the_start_is_asked_again_when_nobody_answered(answe
 
 
 @awaited
+async def test_a_start_waits_for_room_when_the_minute_of_its_address_is_used_up() -> None:
+    async with scene(speed=100.0) as s:
+        used = {"X-MBX-USED-WEIGHT-1M": "2390"}  # By the process before, or by others behind the address.
+        s.venue.next["GET positionSide/dual"] = [Canned(body={"dualSidePosition": False}, headers=used)]
+        await s.exchange.open()
+        assert s.last(InstrumentsLoaded).instruments
+
+
+@awaited
 async def test_hedge_mode_is_switched_off_when_flat_and_refused_with_a_position() -> None:
     async with scene() as s:
         s.venue.usual["GET positionSide/dual"] = lambda _: {"dualSidePosition": True}

@@ -53,9 +53,10 @@ class Rest:
         *,
         send_before: Nanos | None = None,
         timeout_s: float | None = None,
+        patience_s: float | None = None,
     ) -> Answer:
         """Send once when there is room; never retry, never raise for what the network does."""
-        turned = await self._admitted(request, lane)
+        turned = await self._admitted(request, lane, PATIENCE_S[lane] if patience_s is None else patience_s)
         now, asked_at = Nanos(self._clock.now()), self._venue_clock.now()
         if turned:
             return NoReply(sent=False, why=f"not sent: {turned}", signed_at=now, ts_recv=now)
@@ -83,9 +84,8 @@ class Rest:
                 if self.budget.admit(Lane.QUERY, PING) is None:
                     tasks.create_task(self._send(PING, Lane.EXIT, self._settings.http_timeout_s))
 
-    async def _admitted(self, request: Request, lane: Lane) -> str:
-        """Empty when there is room, at once or within the lane's patience; else why not."""
-        patience = PATIENCE_S[lane]
+    async def _admitted(self, request: Request, lane: Lane, patience: float) -> str:
+        """Empty when there is room, at once or within the patience; else why not."""
         while (turned := self.budget.admit(lane, request)) is not None:
             if turned.wait_s > patience:
                 return turned.why

@@ -21,6 +21,7 @@ REACH_S = 6.0  # How long a start keeps trying to reach the venue.
 REACH_PAUSE_S = 0.5
 CANDLES = 499  # The most for two weight units.
 SYNCHRONISE = "synchronise it, for instance with `timedatectl set-ntp true`"
+ROOM_S = 61.0  # A start waits for the venue's next minute: to end would leave what is held alone.
 RETRY_PAUSES_S = (0.25, 0.5, 0.0)  # After each try; the last one is not waited for.
 SKEWED = -1021
 NO_CHANGE = (-4046, -4059)
@@ -241,7 +242,7 @@ class Startup:
     async def ask(self, request: Request, *, timeout_s: float | None = None) -> Any:
         """A question may be asked again when nobody answered; a wrong clock is set first."""
         for pause_s in RETRY_PAUSES_S:
-            answer = await self._rest.ask(request, Lane.CANCEL, timeout_s=timeout_s)
+            answer = await self._rest.ask(request, Lane.CANCEL, timeout_s=timeout_s, patience_s=ROOM_S)
             if isinstance(answer, Reply) and answer.status < 500 and answer.code != SKEWED:
                 break
             await self._clock.sleep(pause_s)
