@@ -213,19 +213,39 @@ async def test_a_snapshot_has_the_parts_that_were_asked_for() -> None:
         assert s.venue.last("GET openOrders").params["symbol"] == "BTCUSDT"
 
 
+LISTING = RequestSnapshot(
+    symbol="BTCUSDT", positions=False, orders=False, algo_orders=True, balances=False, why="is it listed?"
+)
+FIRST_LOOK = RequestSnapshot(
+    symbol=None, positions=True, orders=False, algo_orders=True, balances=False, why="start"
+)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        pytest.param(LISTING, id="is the stop listed"),
+        pytest.param(FIRST_LOOK, id="what is held at the start"),
+        pytest.param(
+            QueryOrder(key=submit("skalpa-1-1-0E", MARKET_BUY).key, symbol="BTCUSDT"), id="an order"
+        ),
+        pytest.param(RequestTrades(symbol="BTCUSDT", from_id=1, why="a fill is missing"), id="fills"),
+    ],
+)
 @awaited
-async def test_the_listing_that_proves_a_stop_is_sent_when_other_questions_have_used_up_their_share() -> None:
+async def test_what_protection_waits_for_is_asked_when_the_routine_has_used_up_its_share(
+    question: RequestSnapshot | QueryOrder | RequestTrades,
+) -> None:
     async with scene() as s:
+        s.venue.usual["GET order"] = lambda _: {}
+        s.venue.usual["GET userTrades"] = lambda _: []
         used = {"X-MBX-USED-WEIGHT-1M": "2000"}
         s.venue.next["GET openOrders"] = [Canned(body=[], headers=used)]
         await s.exchange.execute(EVERYTHING)
-        await s.exchange.execute(
-            RequestSnapshot(
-                symbol="BTCUSDT", positions=False, orders=False, algo_orders=True, balances=False, why="test"
-            )
-        )
-        assert not s.of(RequestFailed)
-        assert s.last(AccountSnapshot).symbol == "BTCUSDT"
+        before = len(s.venue.seen)
+        await s.exchange.execute(question)
+        assert len(s.venue.seen) > before
+        assert not [failed for failed in s.of(RequestFailed) if "not sent" in failed.why]
 
 
 @awaited

@@ -134,7 +134,7 @@ class BinanceExchange:
                 self._emit(outcomes.canceled(command.key, answer))
             case QueryOrder():
                 requested_at = Nanos(self._clock.now())
-                answer = await self._ask(encode.query(command.key, command.symbol), Lane.QUERY)
+                answer = await self._ask(encode.query(command.key, command.symbol), Lane.CANCEL)
                 self._emit(outcomes.queried(command.key, answer, requested_at))
             case RequestSnapshot():
                 self._emit(await self._questions.snapshot(command))

@@ -58,7 +58,8 @@ class Questions:
         The listing of one symbol proves its stops and costs next to nothing: it goes before other questions.
         """
         requested_at = self._now()
-        lane = Lane.CANCEL if command.symbol else Lane.QUERY
+        # What protection waits for goes before the routine: the stops of a symbol, and a start's first look.
+        lane = Lane.CANCEL if command.symbol or not command.orders else Lane.QUERY
         listed = {"symbol": command.symbol} if command.symbol else {}
         weight = 1 if command.symbol else 40
         parts = {
@@ -115,7 +116,7 @@ class Questions:
             if from_id is not None:
                 params["fromId"] = str(from_id)
             request = Request(method="GET", path="userTrades", params=params, weight=5)
-            page = listings.listed_fills(await self._ask(request), self._now())
+            page = listings.listed_fills(await self._ask(request, Lane.CANCEL), self._now())
             yield page
             if from_id is None or len(page) < PAGE:
                 return
