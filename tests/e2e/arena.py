@@ -15,10 +15,8 @@ MARKET = """
 symbols:
   BTCUSDT: {{price: 60000, spread: 0.1, qty: {qty}, levels: 20}}
 steps:
-  - steady: {{seconds: 3600, rate: 20}}
+  - steady: {{seconds: 3600, rate: 20, wobble_ticks: 0}}
 """
-# The questions of the test come from the daemon's own address: they must not use up its minute.
-ROOM = ("--set", "weight_1m=100000", "--set", "orders_1m=10000", "--set", "orders_10s=5000")
 LONG, SHORT = 1, -1
 TARGET_BPS, STOP_BPS, GAP_BPS = 45, 33, 120  # Beyond the local target; the local stop; both stops.
 
@@ -39,14 +37,20 @@ class Arena:
     """Every accident begins flat and paused, and is judged flat and paused by the exchange's whole record."""
 
     def __init__(
-        self, folder: Path, *, qty: float = 5, side: int = LONG, exits: str = "", execution: str = ""
+        self,
+        folder: Path,
+        *,
+        qty: float = 5,
+        side: int = LONG,
+        exits: str = "",
+        execution: str = "",
+        look_s: float = 10.0,  # At two seconds the looks alone use up the minute of weight.
     ) -> None:
         self.folder, self.sound = folder, True
         self.halt_id = ""
         self.judged_ms = self.began = 0
         self.armed: list[str] = []
-        switches = ("--set", "faults=on", *ROOM)
-        self.venue = Venue(folder / "venue", MARKET.format(qty=qty), *switches)
+        self.venue = Venue(folder / "venue", MARKET.format(qty=qty), "--set", "faults=on")
         self.profile = profile(
             folder, seed=LONG_FIRST if side == LONG else SHORT_FIRST, every=0.5, exits=exits
         )

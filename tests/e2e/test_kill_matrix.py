@@ -18,6 +18,7 @@ EXITS = {"method": "POST", "where": "/v1/order", "match": {"reduceOnly": "true"}
 STOPS = {"method": "POST", "where": "/algoOrder"} | HELD
 CANCELS = {"method": "DELETE", "where": "/algoOrder"} | HELD
 DEAF = {"on": "user", "do": "drop", "times": 0}
+PLAIN = "tp_order: local"  # As by default; one exchange has weight for so many starts a minute, and no more.
 TRAILING = "trail_pct: 0.002"
 RESTING = "tp_order: limit"
 LADDER = "tp_order: limit, ladder: ['0.002:0.5', '0.0045:0.5']"
@@ -126,9 +127,9 @@ MOMENTS: list[tuple[Story, str]] = [
     (entry_that_never_arrives, ""),
     (stops_on_their_way, ""),
     (stops_accepted_unheard, ""),
-    (guarded, ""),
-    (exit_on_its_way, ""),
-    (exit_filled_unheard, ""),
+    (guarded, PLAIN),
+    (exit_on_its_way, PLAIN),
+    (exit_filled_unheard, PLAIN),
     (new_stop_sent_old_not_cancelled, TRAILING),
     (new_stop_on_its_way, TRAILING),
     (maker_target_rests, RESTING),
