@@ -456,6 +456,23 @@ async def test_a_subscription_that_is_refused_or_ignored_is_tried_again() -> Non
 
 
 @awaited
+async def test_a_relief_that_is_refused_takes_nobody_with_it() -> None:
+    async with streaming(speed=4.0, **AGING) as s:
+        await all_up(s)
+        s.venue.acknowledges = False
+        await until(lambda: len([order for route, order in s.venue.heard if route == "public"]) == 2)
+        old, young = s.venue.sockets["public"]
+        serial = next(order["id"] for route, order in reversed(s.venue.heard) if route == "public")
+        await young.send_str(json.dumps({"code": 2, "msg": "Invalid request", "id": serial}))
+        await until(lambda: young.closed)
+        s.venue.acknowledges = True
+        await old.send_str(json.dumps(quote(1)))
+        await until(lambda: s.of(BookTicker))
+        await until(lambda: len(s.venue.sockets["public"]) >= 3 and old.closed)  # Relieved by another one.
+        assert changes(s, Stream.MARKET) == [True]
+
+
+@awaited
 async def test_no_listen_key_is_ever_told() -> None:
     async with streaming(speed=10.0) as s:
         await all_up(s)

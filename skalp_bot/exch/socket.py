@@ -195,12 +195,12 @@ class Socket:
         return {"method": "SUBSCRIBE", "params": list(self.plan.names), "id": self._serial}
 
     def _answered(self, row: Row) -> None:
-        good = "id" in row and "result" in row and row.get("error") is None
-        leg = next((leg for leg in self.legs if good and leg.serial == row["id"]), None)
-        if leg is not None:
+        """An answer that names no question of ours is a reason to trust neither connection."""
+        leg = next((leg for leg in self.legs if "id" in row and leg.serial == row["id"]), None)
+        if leg is not None and "result" in row and row.get("error") is None:
             self._raised(leg, "subscribed")
         else:
-            self.drop(redacted(f"subscription refused: {str(row)[:160]}"))
+            self.drop(redacted(f"subscription refused: {str(row)[:160]}"), at=leg.url if leg else "")
 
     def _want(self, leg: Leg) -> None:
         leg.wanted.set()
