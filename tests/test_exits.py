@@ -104,6 +104,19 @@ def test_a_position_held_for_long_does_not_gather_the_stops_it_has_replaced() ->
     assert [order.intent.role for order in fills] == [Role.ENTRY]  # What made the position is remembered.
 
 
+def test_a_position_that_cannot_be_left_for_long_does_not_gather_the_exits_refused() -> None:
+    desk = entered(Side.BUY, hold_s=86_400.0)
+    desk.venue.refuse = {Role.EXIT: -4140}  # Its symbol does not trade.
+    go(desk, "-0.01", 0.0)
+    desk.beat(10_000)
+    refused = [o for o in desk.engine.state.durable.blotter.orders() if o.intent.role is Role.EXIT]
+    assert len(desk.facts(OrderForgotten)) > FORGET_AT_ONCE
+    assert min(order.updated_at for order in refused) >= desk.now - KEEP_FINISHED - 2 * SECOND
+    desk.venue.refuse = {}
+    desk.beat(60)
+    assert desk.venue.position.flat
+
+
 @pytest.mark.parametrize("side", Side)
 def test_at_break_even_the_position_is_free_and_cannot_lose(side: Side) -> None:
     desk = entered(side, break_even_pct=0.0015, tp_pct=0.5)

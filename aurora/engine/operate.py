@@ -12,6 +12,7 @@ from aurora.engine.slices import cancel_orphans, work
 from aurora.engine.trading import resume, set_state
 from aurora.engine.turn import Turn
 from aurora.execution.bracket import not_after
+from aurora.execution.exits import IN_VAIN
 from aurora.model.control import Control, DecodeFailed, Heartbeat, Stream, StreamChanged, TradingState, Verb
 from aurora.model.events import InstrumentsLoaded, LeverageChanged, MarginCalled, RequestFailed, Started
 from aurora.model.facts import BracketSet, CleanStop, EpochTaken, InstrumentsKnown, OrderForgotten
@@ -190,9 +191,12 @@ def forget(turn: Turn) -> None:
 
 
 def spent(turn: Turn, order: Order) -> bool:
-    """Its position is over; or it left a living one without a trace, as each stop a trail has replaced."""
+    """Its position is over; or it left a living one without a trace.
+
+    Such are each stop a trail has replaced, and each exit refused while the symbol does not trade.
+    """
     bracket = turn.d.brackets.get(order.intent.symbol)
     if bracket is None or bracket.epoch != order.position_epoch:
         return True
-    unused = order.status in (OrderStatus.CANCELED, OrderStatus.EXPIRED) and not order.filled
+    unused = order.status in IN_VAIN and not order.filled
     return unused and order.intent.parent_id not in turn.d.parents
