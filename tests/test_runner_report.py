@@ -7,6 +7,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aurora.config import AuroraConfig
 from aurora.model.account import AccountSnapshot, BalanceView
 from aurora.model.bracket import Bracket, Phase
 from aurora.model.control import DecodeFailed as Unread
@@ -29,7 +30,9 @@ from aurora.model.fill import CashFlow, Fill, FlowKind
 from aurora.model.gate import Denied, GateReason
 from aurora.model.numbers import SECOND, Nanos, Price, Qty, Quote
 from aurora.model.order import Namespace, OrderKey, OrderStatus, Side
+from aurora.state import State
 from skalp_bot.runner.lines import Lines
+from skalp_bot.runner.recovery import opening_of
 from skalp_bot.runner.report import Opening, Report, money, write_report
 from skalp_bot.runner.text import clock_text
 from tests.runner_kit import beat, moved, step, submit, tick
@@ -205,6 +208,17 @@ def test_unprotected_notional_times_time_counts_closed_and_open_gaps() -> None:
     open_gap = float(held.qty * held.entry) * 4
     assert open_gap > 0
     assert fold.numbers()["unprotected_quote_seconds"] == 200.0 + open_gap
+
+
+def test_a_position_the_last_process_left_unprotected_counts_from_then_on() -> None:
+    """Its bracket may be told only once its stop is listed, which may be never."""
+    state = State()
+    state.durable.apply(bracket(naked_since=10 * SECOND))
+    held = state.durable.brackets["BTCUSDT"]
+    fold = Report(quote_asset="USDT", opening=opening_of(state, AuroraConfig(symbols=("BTCUSDT",))))
+    seen(fold, event=beat(14 * SECOND))
+    assert fold.numbers()["unprotected_seconds_max"] == 4.0
+    assert fold.numbers()["unprotected_quote_seconds"] == float(held.qty * held.entry) * 4
 
 
 def test_drift_is_open_until_repaired_and_found_once() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from aurora.config import AuroraConfig
 from aurora.engine import Engine
 from aurora.model.events import Started
-from aurora.model.numbers import Nanos
+from aurora.model.numbers import Nanos, as_float
 from aurora.state import State
 from skalp_bot.config import RunOptions
 from skalp_bot.journal.reader import JournalReader
@@ -80,7 +80,7 @@ def opening_of(state: State, config: AuroraConfig) -> Opening:
         unknown=tuple(order.key for order in orders if order.unknown_since is not None),
         drifts=tuple(record.drift for record in durable.drifts.values()),
         naked=tuple(
-            (bracket.symbol, bracket.naked_since)
+            (bracket.symbol, bracket.naked_since, as_float(bracket.qty) * as_float(bracket.entry))
             for bracket in durable.brackets.values()
             if bracket.naked_since is not None
         ),

@@ -59,7 +59,7 @@ class Opening:
     trading: TradingState
     unknown: tuple[OrderKey, ...] = ()
     drifts: tuple[Drift, ...] = ()
-    naked: tuple[tuple[str, Nanos], ...] = ()  # Symbols whose stop was not listed, and since when.
+    naked: tuple[tuple[str, Nanos, float], ...] = ()  # Whose stop was not listed, since when, the notional.
 
 
 class Report:
@@ -82,9 +82,9 @@ class Report:
         self._unknown = dict.fromkeys(opening.unknown)
         self._drifts_open = dict.fromkeys(map(subject_of, opening.drifts))
         self._drifts_found = self._drifts_repaired = 0
-        self._naked: dict[str, Nanos] = dict(opening.naked)
+        self._naked: dict[str, Nanos] = {name: since for name, since, _ in opening.naked}
         self._filled_at: dict[str, Nanos] = {}  # The oldest fill booked in this step.
-        self._bare: dict[str, float] = {}  # Notional of each position.
+        self._bare = {name: held for name, _, held in opening.naked}  # Notional of each position.
         self._gap_max = 0
         self._exposed = 0.0  # Quote units x seconds, over gaps that have ended.
         self._parents = 0  # That filled at all.
