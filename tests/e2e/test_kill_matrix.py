@@ -18,7 +18,6 @@ EXITS = {"method": "POST", "where": "/v1/order", "match": {"reduceOnly": "true"}
 STOPS = {"method": "POST", "where": "/algoOrder"} | HELD
 CANCELS = {"method": "DELETE", "where": "/algoOrder"} | HELD
 DEAF = {"on": "user", "do": "drop", "times": 0}
-PLAIN = "tp_order: local"  # As by default; one exchange has weight for so many starts a minute, and no more.
 TRAILING = "trail_pct: 0.002"
 RESTING = "tp_order: limit"
 LADDER = "tp_order: limit, ladder: ['0.002:0.5', '0.0045:0.5']"
@@ -36,13 +35,19 @@ def arenas() -> Iterator[dict[str, Arena]]:
 
 @pytest.fixture
 def arena(
-    arenas: dict[str, Arena], tmp_path_factory: pytest.TempPathFactory, exits: str, side: int
+    arenas: dict[str, Arena],
+    tmp_path_factory: pytest.TempPathFactory,
+    exits: str,
+    side: int,
+    moment: Story,
 ) -> Iterator[Arena]:
-    if exits in arenas and not arenas[exits].sound:
-        arenas.pop(exits).close()
-    if exits not in arenas:
-        arenas[exits] = Arena(tmp_path_factory.mktemp("arena"), side=side, exits=exits)
-    found = arenas[exits]
+    """A start uses a sixth of an address's weight: two moments share an exchange, and no more."""
+    key = f"{exits} {MOMENTS.index((moment, exits)) // 2}"
+    if key in arenas and not arenas[key].sound:
+        arenas.pop(key).close()
+    if key not in arenas:
+        arenas[key] = Arena(tmp_path_factory.mktemp("arena"), side=side, exits=exits)
+    found = arenas[key]
     found.sound = False
     found.begin(side)
     yield found
@@ -127,9 +132,9 @@ MOMENTS: list[tuple[Story, str]] = [
     (entry_that_never_arrives, ""),
     (stops_on_their_way, ""),
     (stops_accepted_unheard, ""),
-    (guarded, PLAIN),
-    (exit_on_its_way, PLAIN),
-    (exit_filled_unheard, PLAIN),
+    (guarded, ""),
+    (exit_on_its_way, ""),
+    (exit_filled_unheard, ""),
     (new_stop_sent_old_not_cancelled, TRAILING),
     (new_stop_on_its_way, TRAILING),
     (maker_target_rests, RESTING),
