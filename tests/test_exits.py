@@ -205,6 +205,39 @@ def test_a_ladder_takes_its_parts_and_the_stop_follows_what_is_left(side: Side) 
 
 
 @pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("loss", ["refused", "lost"])
+def test_a_part_that_was_not_taken_is_due_again(side: Side, loss: str) -> None:
+    desk = entered(side, ladder=("0.001:0.5", "0.003:0.5"), tp_pct=0.5)
+    whole = abs(desk.venue.position.qty)
+    for fraction, left in (("0.0011", whole / 2), ("0.0032", D(0))):
+        began = desk.now
+        desk.venue.refuse = {Role.TAKE_PROFIT: -4131} if loss == "refused" else {}
+        desk.venue.swallow = [Role.TAKE_PROFIT] if loss == "lost" else []
+        before, posts = abs(desk.venue.position.qty), len(desk.venue.posts)
+        go(desk, fraction, 3.0)
+        assert abs(desk.venue.position.qty) == before
+        assert 1 <= len(desk.venue.posts) - posts <= 4  # At most once a second.
+        desk.venue.refuse, desk.venue.swallow = {}, []
+        while abs(abs(desk.venue.position.qty) - left) > D("0.001"):
+            desk.run(0.1)
+            assert desk.now - began < 15 * SECOND  # A lost one is waited for until it is proven dead.
+    assert reason(desk) == "LADDER"
+    assert -side.sign not in desk.venue.worst_sign
+
+
+def test_a_part_that_was_not_taken_is_left_to_its_price() -> None:
+    desk = entered(Side.BUY, ladder=("0.001:0.5", "0.003:0.5"), tp_pct=0.5)
+    desk.venue.refuse_once = [(Role.TAKE_PROFIT, -4131)]
+    whole = desk.venue.position.qty
+    go(desk, "0.0011", 0.1)
+    go(desk, "0.0002", 5.0)
+    assert (desk.venue.position.qty, held(desk).rungs_done) == (whole, 0)
+    go(desk, "0.0011", 1.0)
+    assert held(desk).rungs_done == 1
+    assert desk.venue.position.qty < whole
+
+
+@pytest.mark.parametrize("side", Side)
 def test_an_add_never_risks_more_than_was_risked_first(side: Side) -> None:
     desk = entered(side, pyramid_adds=2, pyramid_step_pct=0.002, pyramid_share=0.5, tp_pct=0.5)
     first = held(desk)

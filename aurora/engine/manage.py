@@ -11,9 +11,11 @@ from aurora.execution.levels import exact
 from aurora.execution.stops import Move, at_break_even, is_free, trailed, wished
 from aurora.model.bracket import Bracket, Phase
 from aurora.model.facts import BracketSet, ProtectionGap
-from aurora.model.order import Role
+from aurora.model.numbers import SECOND
+from aurora.model.order import Order, Role
 
 GUARDED = (Phase.GUARDED, Phase.FREE)
+PART_AGAIN = SECOND
 
 
 def put(turn: Turn, bracket: Bracket, cue: Cue) -> Bracket:
@@ -74,8 +76,8 @@ def take_rungs(turn: Turn, bracket: Bracket, mid: float) -> None:
     reached = due(bracket, ladder, mid, instrument)
     if not reached:
         return
-    mine = turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
-    if any(order.open and order.intent.role is Role.TAKE_PROFIT for order in mine):
+    taken = parts_of(turn, bracket)
+    if taken and (taken[-1].open or (vain(taken[-1]) and turn.now - taken[-1].created_at < PART_AGAIN)):
         return
     sizes = quantities(bracket.size_first, ladder, instrument, bracket.entry)
     until = bracket.rungs_done + reached
@@ -85,3 +87,25 @@ def take_rungs(turn: Turn, bracket: Bracket, mid: float) -> None:
     turn.conclude(BracketSet(bracket=replace(bracket, rungs_done=until, exit_reason=reason), cue="RUNG"))
     if qty > 0:
         turn.reduce(partial_intent(bracket, type(bracket.qty)(qty), rung=until), epoch=bracket.epoch)
+
+
+def missed_rungs(turn: Turn, bracket: Bracket) -> None:
+    """A part that was refused, never sent or lost has closed nothing: its rungs are due again."""
+    taken = parts_of(turn, bracket)
+    if not taken or not vain(taken[-1]) or taken[-1].intent.slice_no != bracket.rungs_done:
+        return
+    done = max((order.intent.slice_no for order in taken if order.filled), default=0)
+    if done < bracket.rungs_done:
+        again = replace(bracket, rungs_done=done, exit_reason="")
+        turn.conclude(BracketSet(bracket=again, cue="RUNG_MISSED"))
+
+
+def parts_of(turn: Turn, bracket: Bracket) -> list[Order]:
+    """Take-profits of the position, oldest first."""
+    mine = turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
+    return [order for order in mine if order.intent.role is Role.TAKE_PROFIT]
+
+
+def vain(order: Order) -> bool:
+    """Over without a fill."""
+    return not order.open and not order.filled

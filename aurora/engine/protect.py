@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from aurora.engine.account import is_silent
-from aurora.engine.manage import GUARDED, manage, put
+from aurora.engine.manage import GUARDED, manage, missed_rungs, put
 from aurora.engine.targets import keep_targets
 from aurora.engine.turn import Turn
 from aurora.execution.bracket import Cue, covered, stop_hit, target_hit, tightened
@@ -215,7 +215,9 @@ def guard(turn: Turn, bracket: Bracket) -> None:
         begin_exit(turn, bracket, "NAKED_DEADLINE")
         return
     keep_stops(turn, bracket)
-    if exits.tp_order != "local" and bracket.phase in GUARDED:
+    if exits.tp_order == "local":
+        missed_rungs(turn, turn.d.brackets[bracket.symbol])
+    elif bracket.phase in GUARDED:
         keep_targets(turn, turn.d.brackets[bracket.symbol])
 
 
