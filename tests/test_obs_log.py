@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 
 from skalp_bot.obs.log import LINE_MAX, LineHandler, install
 from skalp_bot.obs.redact import redact, redacted
@@ -23,6 +24,7 @@ def pipe() -> Iterator[Pipe]:
     yield reading, install(handle=writing, level="info")
     root.handlers[:] = before
     root.setLevel(level)
+    structlog.reset_defaults()
     os.close(reading)
     os.close(writing)
 
@@ -31,17 +33,19 @@ def lines(reading: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in os.read(reading, 1 << 16).splitlines()]
 
 
-def test_a_line_of_a_library_says_when_how_grave_and_who(pipe: Pipe) -> None:
+def test_our_lines_and_those_of_libraries_look_alike(pipe: Pipe) -> None:
+    structlog.get_logger("ours").info("started", epoch=7)
     logging.getLogger("aiohttp").warning("odd frame %s", 3)
     logging.getLogger("aiohttp").debug("too quiet to be told")
-    (told,) = lines(pipe[0])
-    assert (told["event"], told["level"], told["logger"]) == ("odd frame 3", "warning", "aiohttp")
-    assert told["ts"].endswith("Z")
+    ours, theirs = lines(pipe[0])
+    assert (ours["event"], ours["level"], ours["epoch"], ours["logger"]) == ("started", "info", 7, "ours")
+    assert (theirs["event"], theirs["level"], theirs["logger"]) == ("odd frame 3", "warning", "aiohttp")
+    assert ours["ts"].endswith("Z")
 
 
 def test_no_secret_passes_by_name_by_looks_or_in_an_exception(pipe: Pipe) -> None:
-    log = logging.getLogger()
-    log.warning("request %s", {"api_key": "short", "seen": [("listenKey", f"lk={KEY}")]})
+    log = structlog.get_logger()
+    log.warning("request", api_key="short", headers={"X-MBX-APIKEY": KEY}, seen=[("listenKey", f"lk={KEY}")])
     log.warning("GET /fapi/v1/order?symbol=BTCUSDT&signature=abc123&x=1 %s", KEY)
     try:
         int(f"bad secret={KEY[:20]} at postgres://bot:hunter2@db/x")

@@ -1,37 +1,48 @@
-"""What libraries say, as JSON lines, redacted, and never waited for."""
+"""Log lines as JSON, redacted, and never waited for: ours and those of the libraries below us."""
 
 import logging
 import os
 import select
-from datetime import UTC, datetime
+from collections.abc import MutableMapping
+from typing import Any
 
 import orjson
+import structlog
 
 from skalp_bot.obs.redact import redact
 
 LINE_MAX = select.PIPE_BUF  # Up to this size a pipe that polls writable takes a line whole, without waiting.
+EventDict = MutableMapping[str, Any]
 
 
 def install(*, handle: int, level: str) -> "LineHandler":
-    """Send everything said through ``logging`` to a file descriptor, one object a line."""
+    """Send everything said through ``structlog`` or ``logging`` to a file descriptor, one object a line."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+    ]
     handler = LineHandler(handle)
-    handler.setFormatter(Lines())
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact_event, render],
+        )
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     return handler
-
-
-class Lines(logging.Formatter):
-    """One JSON object, redacted after exceptions became text, so that nothing slips by."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
-        line = {"ts": at, "level": record.levelname.lower(), "event": record.getMessage()}
-        line["logger"] = record.name
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(redact(line), default=str).decode()
 
 
 class LineHandler(logging.Handler):
@@ -54,6 +65,17 @@ class LineHandler(logging.Handler):
                 self.dropped += 1
         except OSError:
             self.dropped += 1  # Nobody reads any more.
+
+
+def redact_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """After exceptions became text and before anything is rendered, so that nothing slips by."""
+    clean: EventDict = redact(event)
+    return clean
+
+
+def render(_logger: Any, _method: str, event: EventDict) -> str:
+    head = {key: event[key] for key in ("ts", "level", "event") if key in event}
+    return orjson.dumps({**head, **event}, default=str).decode()
 
 
 def cut(line: bytes) -> bytes:
