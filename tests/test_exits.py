@@ -1,6 +1,6 @@
 """Every kind of exit, LONG and SHORT, told as stories at the desk; and the arithmetic behind them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from aurora.execution.pyramid import risk
 from aurora.execution.stops import break_even
 from aurora.market import SymbolMarket
 from aurora.model.bracket import Bracket, Phase
+from aurora.model.events import InstrumentsLoaded
 from aurora.model.facts import BracketSet, IntentDenied, OrderForgotten, RoundTripClosed, SignalSeen
 from aurora.model.gate import GateReason
 from aurora.model.market import Candles, MarketTrade
@@ -202,6 +203,20 @@ def test_a_ladder_takes_its_parts_and_the_stop_follows_what_is_left(side: Side) 
     assert desk.venue.position.flat
     assert reason(desk) == "LADDER"
     assert -side.sign not in desk.venue.worst_sign
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("kind", ["limit", "algo"])
+def test_a_target_rests_on_the_ticks_the_exchange_has_now(side: Side, kind: str) -> None:
+    desk = entered(side, tp_order=kind, tp_pct=0.01)
+    asked = (held(desk).take_profit or D(0)) * side.sign
+    other = replace(instrument(), tick_size=Price(D("1.70")))
+    desk.tell(InstrumentsLoaded(instruments=(other,), ts_recv=desk.now))
+    desk.run(3.0)
+    (target,) = [each for each in desk.venue.resting.values() if each.role is Role.TAKE_PROFIT]
+    price = target.price or target.trigger or D(0)
+    assert price % D("1.70") == 0
+    assert 0 < price * side.sign - asked < D("1.70")  # Never nearer than it was asked for.
 
 
 @pytest.mark.parametrize("side", Side)

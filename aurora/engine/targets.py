@@ -5,6 +5,7 @@ from decimal import Decimal
 from aurora.engine.turn import Turn
 from aurora.execution.exits import target_intent
 from aurora.execution.ladder import quantities, rung_price, rungs
+from aurora.execution.levels import on_grid
 from aurora.model.bracket import Bracket
 from aurora.model.numbers import SECOND, Price, Qty
 from aurora.model.order import LIVE, Order, OrderStatus, Role
@@ -17,7 +18,9 @@ def wanted(turn: Turn, bracket: Bracket) -> tuple[tuple[Price, Qty], ...]:
     """Price and quantity of every target still open; together they are the position."""
     exits, instrument = turn.config.exits_of(bracket.symbol), turn.d.instruments[bracket.symbol]
     if not exits.ladder:
-        return () if bracket.take_profit is None else ((bracket.take_profit, bracket.qty),)
+        target = bracket.take_profit
+        # It was rounded when the position began; the exchange may have another tick by now.
+        return () if target is None else ((on_grid(bracket.side, target, instrument.tick_size), bracket.qty),)
     ladder = rungs(exits.ladder)
     sizes = quantities(bracket.size_first, ladder, instrument, bracket.entry)
     closed = Decimal(bracket.size_first) - bracket.qty
