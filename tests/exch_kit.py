@@ -15,7 +15,7 @@ from aiohttp import WSMsgType, web
 from aurora.model.commands import Lane, SubmitOrder
 from aurora.model.events import Event
 from aurora.model.gate import Approved
-from aurora.model.numbers import Nanos, Price, Qty
+from aurora.model.numbers import SECOND, Nanos, Price, Qty
 from aurora.model.order import OrderIntent, OrderKey, OrderType, Role, Side
 from skalp_bot.clock import SystemClock
 from skalp_bot.exch.exchange import BinanceExchange
@@ -216,6 +216,10 @@ class QuickClock:
 
     async def sleep(self, seconds: float) -> None:
         await self._real.sleep(seconds / self._speed)
+
+    def set_forward(self, seconds: int) -> None:
+        """Somebody sets the machine's clock; no time passes."""
+        self._offset += seconds * SECOND
 
 
 @dataclass(slots=True)

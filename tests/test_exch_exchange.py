@@ -27,7 +27,7 @@ from aurora.model.events import (
     RequestFailed,
     TradesListed,
 )
-from aurora.model.numbers import Nanos
+from aurora.model.numbers import SECOND, Nanos
 from skalp_bot.clock import SystemClock
 from tests.exch_kit import MARKET_BUY, STOP_SELL, Canned, awaited, error, scene, submit, until
 
@@ -190,6 +190,21 @@ async def test_cancel_and_query_tell_what_the_venue_said() -> None:
         assert s.last(QueryAnswered).view is None
         await s.exchange.execute(QueryOrder(key=key, symbol="BTCUSDT"))
         assert s.last(RequestFailed).subject == key.client_id
+
+
+@awaited
+async def test_a_clock_set_forward_lets_no_signature_expire() -> None:
+    async with scene() as s:
+        s.venue.next["POST order"] = [Canned(fault="reset")]
+        s.venue.next["GET order"] = [error(-2013)]
+        await s.exchange.execute(submit("skalpa-1-1-0E"))
+        lost = s.last(OrderUnknown)
+        assert lost.signed_at is not None
+        s.clock.set_forward(30)
+        await s.exchange.execute(QueryOrder(key=lost.key, symbol="BTCUSDT"))
+        absent = s.last(QueryAnswered)
+        assert absent.view is None
+        assert 0 <= absent.requested_at - lost.signed_at < 5 * SECOND  # Not yet a proof that it is dead.
 
 
 @awaited

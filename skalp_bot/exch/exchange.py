@@ -51,7 +51,7 @@ class BinanceExchange:
         self._settings = settings
         self._clock = clock
         self._emit = emit
-        self._posted: dict[OrderKey, None] = {}
+        self._posted: dict[OrderKey, int] = {}  # How far our time was ahead of the monotonic one then.
         self._prepared: dict[OrderKey, Request] = {}
         self._connected = False
         self._skewed = asyncio.Event()
@@ -133,7 +133,7 @@ class BinanceExchange:
                 answer = await self._ask(request, Lane.CANCEL)
                 self._emit(outcomes.canceled(command.key, answer))
             case QueryOrder():
-                requested_at = Nanos(self._clock.now())
+                requested_at = self._asked_at(command.key)
                 answer = await self._ask(encode.query(command.key, command.symbol), Lane.CANCEL)
                 self._emit(outcomes.queried(command.key, answer, requested_at))
             case RequestSnapshot():
@@ -185,7 +185,15 @@ class BinanceExchange:
     def _remember(self, key: OrderKey) -> None:
         if len(self._posted) >= POSTED_MAX:
             del self._posted[next(iter(self._posted))]
-        self._posted[key] = None
+        self._posted[key] = self._ahead()
+
+    def _asked_at(self, key: OrderKey) -> Nanos:
+        """Now, on the clock by which the order was signed: setting it forward lets no signature expire."""
+        now, ahead = self._clock.now(), self._ahead()
+        return Nanos(now - max(ahead - self._posted.get(key, ahead), 0))
+
+    def _ahead(self) -> int:
+        return self._clock.now() - self._clock.monotonic()
 
     async def _ask(self, request: Request, lane: Lane, *, send_before: Nanos | None = None) -> Answer:
         answer = await self._rest.ask(request, lane, send_before=send_before)
