@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from aurora.config import AuroraConfig
 from aurora.errors import TransitionError
@@ -41,6 +42,7 @@ def logging_as_before() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
 
 
 def ended(state_dir: Path, trouble: Exception) -> tuple[int, dict[str, Any]]:
