@@ -88,6 +88,7 @@ class Venue:
     swallow: list[Role] = field(default_factory=list)  # Never arrives, and no answer comes back.
     hold_fills: list[Role] = field(default_factory=list)  # Accepted, filled by the story.
     lose_trades: int = 0  # So many lists of trades are not answered.
+    hide_trades: bool = False  # Lists of trades are empty.
     dead: bool = False  # Nothing arrives, nothing is answered.
     behind: int = 0  # The venue's clock is so many nanoseconds behind ours.
     mute: bool = False  # The user stream says nothing.
@@ -236,7 +237,8 @@ class Desk:
                 self.venue.lose_trades -= 1
                 self.unanswered(command)
             case RequestTrades(symbol=symbol, from_id=first):
-                found = tuple(f for f in self.venue.trades if f.trade_id >= (first or 0))
+                trades = () if self.venue.hide_trades else self.venue.trades
+                found = tuple(f for f in trades if f.trade_id >= (first or 0))
                 self.tell(TradesListed(symbol=symbol, fills=found, requested_at=self.now, ts_recv=self.now))
             case RequestIncome(since=since):
                 self.tell(IncomeListed(flows=(), since=since, requested_at=self.now, ts_recv=self.now))

@@ -7,7 +7,7 @@ import pytest
 from aurora.model.bracket import Phase
 from aurora.model.commands import RequestSnapshot, SubmitOrder
 from aurora.model.control import Control, TradingState, Verb
-from aurora.model.facts import FillBooked, IntentDenied, ProtectionGap, RoundTripClosed
+from aurora.model.facts import FillBooked, IntentDenied, PositionAdopted, ProtectionGap, RoundTripClosed
 from aurora.model.order import OrderStatus, Role, Side
 from tests.desk import Desk, Venue
 
@@ -218,6 +218,16 @@ def test_a_fill_listed_before_anybody_knew_its_order_counts_as_exposure_once() -
     assert entry.cost == abs(held) * desk.venue.trades[0].price
     assert books.blotter.worst_exposure("BTCUSDT", held, Decimal(60_000)) == abs(held) * 60_000
     assert desk.restart(2).engine.state.durable.blotter.orders()[0].booked == abs(held)
+
+
+def test_a_fill_whose_trade_is_never_listed_counts_as_exposure_once() -> None:
+    desk = Desk(venue=Venue(lose_ack=[Role.ENTRY], mute=True, hide_trades=True)).open()
+    desk.enter()
+    desk.run(20.0)
+    books, held = desk.engine.state.durable, desk.venue.position.qty
+    assert desk.facts(PositionAdopted)
+    assert (books.ledger.position("BTCUSDT").qty, phase(desk)) == (held, Phase.GUARDED)
+    assert books.blotter.worst_exposure("BTCUSDT", held, Decimal(60_000)) == abs(held) * 60_000
 
 
 def test_a_refused_entry_is_not_asked_for_again_at_once() -> None:

@@ -343,8 +343,19 @@ def test_every_parents_slippage_is_on_record_however_late_its_fills_are_told(
 def test_fills_that_nobody_ever_prices_do_not_keep_a_parent_for_ever() -> None:
     desk = desk_with(Style.IMMEDIATE)
     desk.venue.mute, desk.venue.lose_trades = True, 1_000_000
-    desk.run(16.0)
+    while not any(order.filled for order in desk.engine.state.durable.blotter.orders()):
+        desk.run(0.1)
+    desk.venue.dead = True
+    desk.run(12.0)
     assert closed(desk).filled == 0
+
+
+def test_fills_that_only_the_position_tells_are_priced_by_it() -> None:
+    desk = desk_with(Style.IMMEDIATE)
+    desk.venue.mute, desk.venue.lose_trades = True, 1_000_000
+    desk.run(16.0)
+    assert closed(desk).filled == abs(desk.venue.position.qty)
+    assert 0 < closed(desk).slippage_bps < 0.1, "half a spread of a tenth at 60,000"
 
 
 def first_side(desk: Desk) -> Side:

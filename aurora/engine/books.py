@@ -242,6 +242,11 @@ def adopt_position(turn: Turn, drift: Drift, look: AccountSnapshot) -> None:
             symbol=drift.symbol, qty=qty, entry=entry, why="trades do not explain it", at=turn.now
         )
     )
+    for order in turn.d.blotter.orders(drift.symbol):
+        missing = order.filled - order.booked
+        if missing:  # It is inside what was taken over, at a price nobody tells.
+            cost = Quote(order.cost + missing * entry)
+            turn.move(order, order.status, booked=order.filled, cost=cost)
     turn.drift(drift, repair=ADOPTED)
 
 

@@ -175,7 +175,7 @@ class Order:
     status: OrderStatus
     created_at: Nanos
     filled: Qty = NO_QTY  # As the exchange says.
-    booked: Qty = NO_QTY  # Over the fills in the ledger; short of ``filled`` while one is missing.
+    booked: Qty = NO_QTY  # As far as the ledger has it; short of ``filled`` while a fill is missing.
     cost: Quote = NO_QUOTE  # Sum of price x quantity over the booked fills.
     exchange_id: str = ""
     signed_at: Nanos | None = None  # Our clock at the signature; the fence counts from here.
