@@ -295,7 +295,7 @@ def exit_levels(intent: OrderIntent, briefing: Briefing, _: Nanos) -> tuple[floa
     bid, ask = positive("bid", briefing.bid), positive("ask", briefing.ask)
     near, far = (bid, ask) if sign > 0 else (ask, bid)
     stop, target, widest = exits.sl_price, exits.tp_price, far * (1 - sign * exits.backstop_pct)
-    wrong = [(-1.0, "")]
+    wrong = [] if stop or target else [(-1.0, "no fixed price")]
     if stop:
         wrong.append(((stop / near - 1) * sign, f"sl_price {stop:.10g}, book {near:.10g}"))
         wrong.append(((widest - stop) / near * sign, f"sl_price {stop:.10g}, widest loss at {widest:.10g}"))

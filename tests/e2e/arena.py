@@ -4,7 +4,6 @@ import http.client
 import json
 import socket
 import time
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -107,11 +106,10 @@ class Arena:
             self.venue.switch("POST", "/rules", {"name": name} | rule)
 
     def next_side(self) -> int:
-        trades = self.venue.trades()
-        opened = [row for row in trades if Decimal(row["realizedPnl"]) == 0]
+        opened = [trade.after for trade in Record.of(self.venue).trades if not trade.before]
         if not opened:
             return self.first
-        return SHORT if opened[-1]["side"] == "BUY" else LONG
+        return SHORT if opened[-1] > 0 else LONG
 
     def begin(self, side: int) -> None:
         """An entry of this side is next; the exercise alternates, so a round trip may have to come first."""
