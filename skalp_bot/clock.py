@@ -25,10 +25,11 @@ class SystemClock:
         self._offset = wall() - monotonic()
 
     def now(self) -> int:
-        ahead = self._wall() - self._monotonic() - self._offset
+        passed = self._monotonic()
+        ahead = self._wall() - passed - self._offset
         if ahead > JUMP:
             self._offset += ahead
-        return self._monotonic() + self._offset
+        return passed + self._offset
 
     def monotonic(self) -> int:
         return self._monotonic()

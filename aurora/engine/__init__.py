@@ -65,7 +65,7 @@ class Engine:
             self.other(turn, event)
         durable = self.state.durable
         durable.seq += 1
-        return Step(seq=durable.seq, event=event, commands=tuple(turn.commands), facts=tuple(turn.facts))
+        return Step(durable.seq, event, tuple(turn.commands), tuple(turn.facts))
 
     def stopped(self, now: Nanos) -> Step:
         """The last step of an orderly end: the journal knows the process meant to stop."""

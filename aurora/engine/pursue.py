@@ -25,23 +25,21 @@ REVIEW_AGAIN = 200 * MILLISECOND  # A refused symbol is not asked about on every
 
 def on_book(turn: Turn, tick: BookTicker) -> None:
     """Ask the strategy about the symbol that ticked, if it may be entered at all."""
-    symbol = tick.symbol
-    if symbol in turn.d.brackets or turn.soft.stopping or turn.soft.started_at == NEVER:
+    symbol, d, soft, now = tick.symbol, turn.d, turn.soft, turn.now
+    if symbol in d.brackets or soft.stopping or soft.started_at == NEVER:
         return
-    if turn.d.trading.state is TradingState.HALTED or symbol not in turn.d.instruments:
+    if d.trading.state is TradingState.HALTED or symbol not in d.instruments:
         return
-    if turn.now - turn.soft.reviewed_at.get(symbol, NEVER) < REVIEW_AGAIN:
+    if now - soft.reviewed_at.get(symbol, NEVER) < REVIEW_AGAIN or now < soft.entry_after.get(symbol, NEVER):
         return
-    if turn.now < turn.soft.entry_after.get(symbol, NEVER):
-        return
-    position = turn.d.ledger.position(symbol)
+    position = d.ledger.position(symbol)
     memory = remember(turn, position)
-    opinion = turn.strategy.look(symbol, turn.soft.market.of(symbol), position, turn.now, memory)
+    opinion = turn.strategy.look(symbol, soft.market.of(symbol), position, now, memory)
     if isinstance(opinion, Silence):
-        turn.soft.silences[symbol] = opinion
+        soft.silences[symbol] = opinion
         return
-    turn.soft.silences.pop(symbol, None)
-    turn.soft.reviewed_at[symbol] = turn.now
+    soft.silences.pop(symbol, None)
+    soft.reviewed_at[symbol] = now
     enter(turn, opinion)
 
 

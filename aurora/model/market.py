@@ -6,12 +6,12 @@ from aurora.model.numbers import Nanos
 from aurora.model.order import Side
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class BookTicker:
     """Best bid and ask; the newest of the ticks since the last step, with the extremes of those it replaced.
 
-    Not frozen, for one reason: it is made on every tick, and a frozen one costs several times as much.
-    Nobody changes it once it has left the inbox.
+    Neither frozen nor keyword-only, for one reason: it is made on every tick, and that costs several times
+    as much. Nobody changes it once it has left the inbox.
     """
 
     symbol: str

@@ -47,14 +47,14 @@ class Skalp:
     ) -> Signal | Silence:
         if not market.seen:
             return Silence(reason="NO_BOOK", observed=0.0, limit=0.0)
-        if not position.flat:
+        if position.qty:
             return Silence(reason="IN_POSITION", observed=abs(as_float(position.qty)), limit=0.0)
         age, life = market.age_ms(now), self.config.skalp_horizon_s * 1e3
         if age > life:
             return Silence(reason="OLD_BOOK", observed=age, limit=life)
-        queue = market.imbalance
-        if abs(queue) < self.config.skalp_imbalance_min:
-            return Silence(reason="BALANCED_BOOK", observed=abs(queue), limit=self.config.skalp_imbalance_min)
+        queue, least = abs(market.imbalance), self.config.skalp_imbalance_min
+        if queue < least:
+            return Silence("BALANCED_BOOK", queue, least)  # What most ticks end with.
         return self._weigh(symbol, market, now)
 
     def _weigh(self, symbol: str, market: SymbolMarket, now: Nanos) -> Signal | Silence:

@@ -111,22 +111,10 @@ def book_ticker(row: Row, now: Nanos) -> BookTicker:
         symbol, update_id, at_ms = row["s"], row["u"], row["T"]
         if type(symbol) is not str or type(update_id) is not int or type(at_ms) is not int:
             raise DecodeError(f"bookTicker: symbol {symbol!r}, update {update_id!r}, time {at_ms!r}")
-        mid = (bid + ask) * 0.5
+        mid, at = (bid + ask) * 0.5, Nanos(at_ms * MILLISECOND)
+        # In the order of the fields: names cost as much as the rest of it. The extremes are its own.
         return BookTicker(
-            symbol=symbol,
-            bid=bid,
-            bid_qty=bid_qty,
-            ask=ask,
-            ask_qty=ask_qty,
-            bid_text=bid_text,
-            ask_text=ask_text,
-            update_id=update_id,
-            ts_event=Nanos(at_ms * MILLISECOND),
-            ts_recv=now,
-            mid_low=mid,
-            mid_high=mid,
-            bid_low=bid,
-            ask_high=ask,
+            symbol, bid, bid_qty, ask, ask_qty, bid_text, ask_text, update_id, at, now, mid, mid, bid, ask
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DecodeError(f"bookTicker: {str(row)[:160]}") from error
