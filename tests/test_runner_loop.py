@@ -1,5 +1,6 @@
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -176,3 +177,41 @@ def test_histogram_quantiles_bracket_the_exact_ones(values: list[int]) -> None:
 
 def test_an_empty_histogram_answers_zero() -> None:
     assert Histogram().micros() == {"p50": 0.0, "p99": 0.0, "max": 0.0}
+
+
+class Breaking(Buyer):
+    def step(self, event: Event, /) -> Step:
+        raise ZeroDivisionError("a broken world")
+
+
+def test_what_a_step_raises_ends_the_loop_and_no_further_event_is_stepped() -> None:
+    async def story() -> Bench:
+        async with task_group() as tasks:
+            bench = Bench(tasks, Breaking())
+            running = asyncio.create_task(bench.loop.run())
+            bench.inbox.put(tick(100.0))
+            bench.inbox.put(beat())
+            with pytest.raises(ZeroDivisionError):
+                await running
+            bench.inbox.put(tick(101.0))
+            await asyncio.sleep(0.01)
+        return bench
+
+    bench = asyncio.run(story())
+    assert bench.loop.steps == 0
+    assert len(bench.inbox) == 1, "the two quotes, as one"
+
+
+def test_a_cancelled_loop_steps_no_more() -> None:
+    async def story() -> Bench:
+        async with task_group() as tasks:
+            bench = Bench(tasks, Buyer())
+            running = asyncio.create_task(bench.loop.run())
+            await asyncio.sleep(0)
+            running.cancel()
+            await asyncio.sleep(0)
+            bench.inbox.put(tick(100.0))
+            await asyncio.sleep(0.01)
+        return bench
+
+    assert asyncio.run(story()).loop.steps == 0

@@ -47,7 +47,7 @@ class Inbox:
         self._in_a_row = 0
         self._over = False
         self._flooded = False
-        self._reader: asyncio.Future[None] | None = None
+        self._waiting: Callable[[], None] | None = None
 
     def put(self, event: Event) -> None:
         """Take one event in; never blocks, never raises."""
@@ -65,16 +65,13 @@ class Inbox:
                 self._beat = event if event.gap >= waiting else Heartbeat(ts_recv=event.ts_recv, gap=waiting)
             case _:
                 self._put_account(event)
-        self._wake()
+        if self._waiting is not None:
+            asyncio.get_running_loop().call_soon(self._waiting)
+            self._waiting = None
 
-    async def get(self) -> Event:
-        """The next event; waits while there is none."""
-        while True:
-            event = self.take()
-            if event is not None:
-                return event
-            self._reader = asyncio.get_running_loop().create_future()
-            await self._reader
+    def when_next(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called once, soon after the next event is put; for the reader of an empty inbox."""
+        self._waiting = call
 
     def take(self) -> Event | None:
         """The next event, or None when there is none."""
@@ -138,8 +135,3 @@ class Inbox:
         if self._over and len(self._account) < self._limit // 2:
             self._over = False
         return event
-
-    def _wake(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None and not reader.done():
-            reader.set_result(None)
