@@ -1,9 +1,10 @@
 """Promises about the feed: a recording is republished as it was until a client touches the book."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from skalp_bot.paper.market import BookTop, BookUpdate, DepthFrame, Trade, TradeFrame
+from skalp_bot.paper.market import AggFrame, BookTop, BookUpdate, DepthFrame, Trade, TradeFrame
 from skalp_bot.paper.orders import Side
 from tests.venue_kit import BTC, T0, Bench, price
 
@@ -73,9 +74,29 @@ def test_a_recorded_print_keeps_its_id_and_kind() -> None:
     bench = Bench.opened()
     told = TradeFrame(trade_id=5_000_000_000, transact_ms=T0 - 7, event_ms=T0 - 5, kind="MARKET")
     event = Trade(symbol=BTC, t_ms=T0, price=price("100"), qty=D(1), buyer_is_maker=True, frame=told)
-    trade, agg = market_pushes(bench, event)
+    (trade,) = market_pushes(bench, event)
+    bench.wait(100)
+    (agg,) = [push.payload for push in bench.drain()]
     assert (trade["t"], trade["T"], trade["E"]) == (5_000_000_000, T0 - 7, T0 - 5)
     assert (agg["f"], agg["l"]) == (5_000_000_000, 5_000_000_000)
+    assert (agg["T"], agg["E"]) == (T0 - 7, T0 + 100)
+
+
+def test_a_recorded_aggregate_is_told_as_it_is_after_what_was_running() -> None:
+    bench = Bench.opened()
+    bench.print("100", "1", buyer_is_maker=True)
+    told = AggFrame(agg_id=5_000_000_000, first_id=50, last_id=53, transact_ms=T0 - 7, event_ms=T0 - 5)
+    for number in (0, 1):
+        again = replace(told, agg_id=told.agg_id + number)
+        event = Trade(symbol=BTC, t_ms=T0, price=price("100"), qty=D(2), buyer_is_maker=True, frame=again)
+        bench.venue.on_market(event, T0)
+    running, *recorded = [push.payload for push in bench.drain() if push.event == "aggTrade"]
+    assert (running["q"], running["f"]) == ("1.000", running["l"])
+    assert [(row["a"], row["f"], row["l"], row["q"], row["T"], row["E"]) for row in recorded] == [
+        (5_000_000_000, 50, 53, "2.000", T0 - 7, T0 - 5),
+        (5_000_000_001, 50, 53, "2.000", T0 - 7, T0 - 5),
+    ]
+    assert bench.venue.next_ms() is None
 
 
 def test_a_recording_of_touches_alone_knows_two_levels() -> None:

@@ -94,6 +94,30 @@ class Market:
 
 
 @dataclass(slots=True, kw_only=True)
+class Aggregate:
+    """Fills of one price and taker side, to be told as one aggTrade; a recorded one brings its own id."""
+
+    price: Decimal
+    buyer_is_maker: bool
+    qty: Decimal
+    plain_qty: Decimal  # without RPI
+    first_id: int
+    last_id: int
+    transact_ms: int  # of the first
+    due_ms: int = 0
+    agg_id: int = 0
+
+    def takes(self, fill: "Aggregate") -> bool:
+        """Add a later fill where it is of the same price and side."""
+        if (self.price, self.buyer_is_maker) != (fill.price, fill.buyer_is_maker):
+            return False
+        self.qty += fill.qty
+        self.plain_qty += fill.plain_qty
+        self.last_id = fill.last_id
+        return True
+
+
+@dataclass(slots=True, kw_only=True)
 class Ids:
     """Counters; a restart goes on from them."""
 
@@ -151,6 +175,7 @@ class Floor:
     depth_wanted: Callable[[str], bool] | None = None  # whether anybody hears depth of a symbol; None: all do
     forget_ms: int = 0  # when orders that ended long ago are next forgotten
     held: dict[str, None] = field(default_factory=dict)  # symbols somebody has a position in
+    aggregates: dict[str, Aggregate] = field(default_factory=dict)  # by symbol, the first due first
     printed: list[tuple[str, Decimal]] = field(default_factory=list)  # prints conditional orders must look at
     moved: dict[str, None] = field(default_factory=dict)  # symbols whose book has something to publish
     dirty: dict[tuple[str, str], None] = field(

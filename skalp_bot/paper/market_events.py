@@ -2,12 +2,13 @@
 
 from decimal import Decimal
 
-from skalp_bot.paper.floor import Floor, Market
+from skalp_bot.paper.floor import Aggregate, Floor, Market
 from skalp_bot.paper.market import AggFrame, BookTop, DepthFrame, Mark, TradeFrame
 from skalp_bot.paper.orders import Push
 
 Pairs = list[list[str]]
 BOOK_KINDS = ("MARKET", "RPI")  # prints of the order book; ADL, the insurance fund and NA are none
+AGGREGATE_MS = 100
 
 
 def texts(market: Market, levels: list[tuple[Decimal, Decimal]]) -> Pairs:
@@ -145,7 +146,7 @@ def publish_trade(
     buyer_is_maker: bool,
     source: TradeFrame | AggFrame | str = "MARKET",
 ) -> int:
-    """Send one print as trade and as aggTrade; returns its trade id. `source` is its recording, or its kind.
+    """Send one print as trade and aggregate it; returns its trade id. `source` is its recording, or its kind.
 
     Only what traded in the book is a market trade: it is the last price, is listed and aggregated.
     """
@@ -184,28 +185,54 @@ def publish_trade(
         "isRPITrade": kind == "RPI",
     }
     market.prints.append(row)
-    publish_agg(floor, market, payload, source if isinstance(source, AggFrame) else None)
+    fill = Aggregate(
+        price=price,
+        buyer_is_maker=buyer_is_maker,
+        qty=qty,
+        plain_qty=Decimal(0) if kind == "RPI" else qty,
+        first_id=market.trade_id,
+        last_id=market.trade_id,
+        transact_ms=transact_ms,
+    )
+    aggregate(floor, market, fill, source if isinstance(source, AggFrame) else None, now_ms)
     return market.trade_id
 
 
-def publish_agg(floor: Floor, market: Market, trade: dict[str, object], frame: AggFrame | None) -> None:
+def aggregate(floor: Floor, market: Market, fill: Aggregate, frame: AggFrame | None, now_ms: int) -> None:
+    """Add a fill to the symbol's running aggregate, or begin another; a recorded one is told as it is."""
+    running = floor.aggregates.get(market.spec.symbol)
+    if running is not None and frame is None and running.takes(fill):
+        return
+    publish_aggregate(floor, market, now_ms)
+    fill.due_ms = now_ms + AGGREGATE_MS
+    floor.aggregates[market.spec.symbol] = fill
+    if frame is not None:
+        fill.agg_id, fill.transact_ms = frame.agg_id, frame.transact_ms
+        fill.first_id, fill.last_id = frame.first_id, frame.last_id
+        publish_aggregate(floor, market, frame.event_ms)
+
+
+def publish_aggregate(floor: Floor, market: Market, event_ms: int) -> None:
+    """Send what is running of a symbol as one aggTrade, and list it."""
+    spec = market.spec
+    done = floor.aggregates.pop(spec.symbol, None)
+    if done is None:
+        return
     ours = (market.agg_id or floor.opened_ms // 1000) + 1
-    market.agg_id = ours if frame is None else max(market.agg_id + 1, frame.agg_id)
+    market.agg_id = max(market.agg_id + 1, done.agg_id) if done.agg_id else ours
     agg: dict[str, object] = {
         "a": market.agg_id,
-        "p": trade["p"],
-        "q": trade["q"],
-        "nq": trade["q"] if trade["X"] == "MARKET" else market.spec.qty_text(Decimal(0)),
-        "f": frame.first_id if frame else trade["t"],
-        "l": frame.last_id if frame else trade["t"],
-        "T": frame.transact_ms if frame else trade["T"],
-        "m": trade["m"],
+        "p": spec.price_text(done.price),
+        "q": spec.qty_text(done.qty),
+        "nq": spec.qty_text(done.plain_qty),
+        "f": done.first_id,
+        "l": done.last_id,
+        "T": done.transact_ms,
+        "m": done.buyer_is_maker,
     }
     market.aggs.append(agg)
-    event_ms = frame.event_ms if frame else trade["E"]
-    ids = {"e": "aggTrade", "E": event_ms, "a": agg["a"], "s": market.spec.symbol}
-    payload = {**ids, **agg, "st": 1}
-    floor.pushes.append(Push(event="aggTrade", payload=payload, symbol=market.spec.symbol))
+    payload = {"e": "aggTrade", "E": event_ms, "a": agg["a"], "s": spec.symbol, **agg, "st": 1}
+    floor.pushes.append(Push(event="aggTrade", payload=payload, symbol=spec.symbol))
 
 
 def publish_mark(floor: Floor, market: Market, mark: Mark, now_ms: int) -> None:

@@ -1,13 +1,14 @@
-"""What time brings: fired conditional orders, countdowns, good-till dates, expired keys, and funding."""
+"""What time brings: aggregated prints, fired conditional orders, countdowns, ends of orders and keys, funding."""
 
 import heapq
+from itertools import islice
 
 from skalp_bot.paper.account import Account
 from skalp_bot.paper.algo import cancel_all_algo, conclude, expire_unneeded, finish, fire, watch
 from skalp_bot.paper.floor import Floor, Market, add
 from skalp_bot.paper.liquidation import check_accounts, take_over
 from skalp_bot.paper.market import Mark
-from skalp_bot.paper.market_events import publish_book
+from skalp_bot.paper.market_events import publish_aggregate, publish_book
 from skalp_bot.paper.matching import end
 from skalp_bot.paper.money import cents
 from skalp_bot.paper.orders import AlgoStatus, Expiry, OrderStatus, WorkingType
@@ -19,6 +20,11 @@ FORGET_EVERY_MS = 600_000
 
 def run(floor: Floor, now_ms: int) -> None:
     """Do everything that is due, in the order of its time."""
+    while floor.aggregates:
+        symbol, running = next(iter(floor.aggregates.items()))
+        if running.due_ms > now_ms:
+            break
+        publish_aggregate(floor, floor.markets[symbol], running.due_ms)
     while floor.firing and floor.firing[0][0] <= now_ms:
         _, algo_id, account_id = heapq.heappop(floor.firing)
         algo = floor.accounts[account_id].algos[algo_id]
@@ -85,6 +91,7 @@ def finish_step(floor: Floor, now_ms: int) -> None:
 def next_ms(floor: Floor) -> int | None:
     """Earliest time at which something is due."""
     times = [heap[0][0] for heap in (floor.firing, floor.deadlines) if heap]
+    times.extend(running.due_ms for running in islice(floor.aggregates.values(), 1))
     for symbol in floor.held:
         market = floor.markets[symbol]
         if market.mark is not None and market.mark.next_funding_ms > market.funded_ms:
