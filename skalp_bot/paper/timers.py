@@ -1,4 +1,4 @@
-"""What time brings: aggregated prints, fired conditional orders, countdowns, ends of orders and keys, funding."""
+"""What time brings: aggregated prints, fired orders, countdowns, ends of orders and keys, funding."""
 
 import heapq
 from itertools import islice
