@@ -49,7 +49,9 @@ class Arena:
         self.halt_id = ""
         self.judged_ms = self.began = 0
         self.armed: list[str] = []
-        self.venue = Venue(folder / "venue", MARKET.format(qty=qty), "--set", "faults=on")
+        # A month's accidents in minutes: the weight of a minute would run out, and with it the questions.
+        switches = ("--set", "faults=on", "--set", "weight_1m=24000")
+        self.venue = Venue(folder / "venue", MARKET.format(qty=qty), *switches)
         self.profile = profile(
             folder, seed=LONG_FIRST if side == LONG else SHORT_FIRST, every=0.5, exits=exits
         )
