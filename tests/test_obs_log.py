@@ -103,3 +103,17 @@ def test_a_long_line_is_cut_and_still_json(pipe: Pipe) -> None:
     logging.getLogger("long").warning("y" * (LINE_MAX * 3))
     (told,) = lines(pipe[0])
     assert told["event"] == "line cut"
+
+
+def test_a_handler_that_was_let_go_writes_into_nobodys_socket() -> None:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    reading, writing = os.pipe()
+    handler = install(handle=writing, level="info")
+    handler.let_go()
+    root.warning("after the end of what was logged")
+    root.handlers[:] = before
+    root.setLevel(level)
+    os.close(writing)
+    assert os.read(reading, 1) == b""
+    os.close(reading)

@@ -55,6 +55,10 @@ class LineHandler(logging.Handler):
         self._poll = select.poll()
         self._poll.register(handle, select.POLLOUT)
 
+    def let_go(self) -> None:
+        """Before its descriptor is closed: the number may be a socket's next, and lines would go there."""
+        logging.getLogger().removeHandler(self)
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = cut(self.format(record).encode("utf-8", "replace") + b"\n")

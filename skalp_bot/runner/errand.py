@@ -75,7 +75,7 @@ class Errand:
     async def run(self) -> Outcome:
         log_file = self.options.state_dir / LOG_FILE
         handle = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        install(handle=handle, level="warning")
+        lines = install(handle=handle, level="warning")
         log = Log(clock=self.clock, handle=handle, level=self.options.config.log.level)
         try:
             access, why = await self._access()
@@ -90,6 +90,7 @@ class Errand:
             if self.child is not None:
                 await self.child.stop()
             await log.close()
+            lines.let_go()
             os.close(handle)
 
     async def _access(self) -> tuple[Access | None, str]:

@@ -83,7 +83,7 @@ class Run:
         self.on_terminal = sys.stdout.isatty() and not options.json_lines
         handle = self._log_handle()
         self.log = Log(clock=clock, handle=handle, level=options.config.log.level)
-        install(handle=handle, level="warning")  # What libraries say; ours come from steps.
+        self.lines = install(handle=handle, level="warning")  # What libraries say; ours come from steps.
         self.session: Session | None = None
         self.child: PaperChild | None = None
         self.began = clock.now()
@@ -114,6 +114,7 @@ class Run:
         if self.on_terminal:
             print("\n".join(closing_words(self.numbers(code), self.options.program)))  # noqa: T201  # For the person.
         await self.log.close()
+        self.lines.let_go()
         return code
 
     async def _run(self) -> int:
