@@ -93,7 +93,7 @@ class BinanceClient(ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt carries
         return str(self.urls["api"]["fapiPublic"]).removesuffix("/fapi/v1")
 
     def attach(self, session: aiohttp.ClientSession) -> None:
-        """Hold sockets through this session, which stays its maker's to close."""
+        """Give ccxt a session that stays its maker's to close; without one it would make its own."""
         self.own_session = False
         self.session = session
 

@@ -35,7 +35,7 @@ class Rest:
         self._exits: aiohttp.ClientSession | None = None
 
     async def open(self) -> aiohttp.ClientSession:
-        """The general session, once both are made; it also carries the sockets."""
+        """The general session, once both are made."""
         if self._general is None:
             self._general, self._exits = self._session(), self._session()
         return self._general
