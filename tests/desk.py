@@ -36,7 +36,7 @@ from aurora.model.facts import Fact
 from aurora.model.fill import Fill
 from aurora.model.instrument import FeeRates
 from aurora.model.market import BookTicker
-from aurora.model.numbers import MILLISECOND, SECOND, Nanos, Price, Qty, Quote
+from aurora.model.numbers import MILLISECOND, NEVER, SECOND, Nanos, Price, Qty, Quote
 from aurora.model.order import (
     Namespace,
     OrderIntent,
@@ -142,7 +142,7 @@ class Desk:
         self.bid, self.ask = D(mid) - D("0.05"), D(mid) + D("0.05")
         return self.quote(low=low, high=high)
 
-    def quote(self, *, low: str | None = None, high: str | None = None) -> Step:
+    def quote(self, *, low: str | None = None, high: str | None = None, since: Nanos = NEVER) -> Step:
         self.tick_no += 1
         self.now = Nanos(self.now + 20 * MILLISECOND)
         bid, ask = float(self.bid), float(self.ask)
@@ -161,8 +161,9 @@ class Desk:
                 ts_recv=self.now,
                 mid_low=float(low) if low else mid,
                 mid_high=float(high) if high else mid,
-                bid_low=bid,
-                ask_high=ask,
+                bid_low=float(low) if low else bid,
+                ask_high=float(high) if high else ask,
+                since=since,
             )
         )
 

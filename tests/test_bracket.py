@@ -9,11 +9,21 @@ from hypothesis import strategies as st
 
 from aurora.config import ExitsConfig
 from aurora.errors import TransitionError
-from aurora.execution.bracket import NEXT, Cue, advance, covered, stop_hit, target_hit
+from aurora.execution.bracket import (
+    NEXT,
+    Cue,
+    advance,
+    covered,
+    not_after,
+    predates,
+    stop_hit,
+    target_hit,
+    with_stop,
+)
 from aurora.execution.exits import exit_intents, split, stop_intent
 from aurora.execution.levels import levels, resting
 from aurora.model.bracket import Bracket, Phase
-from aurora.model.numbers import Nanos, Price, Qty
+from aurora.model.numbers import NEVER, Nanos, Price, Qty
 from aurora.model.order import Namespace, Order, OrderKey, OrderStatus, OrderType, Role, Side
 from tests.kit import instrument
 
@@ -68,6 +78,22 @@ def test_what_is_added_is_naked_until_a_listed_stop_covers_it() -> None:
     assert advance(grown, Cue.FILLED, Nanos(70)).naked_since == 50
     covered_again = advance(grown, Cue.COVERED, Nanos(90))
     assert (covered_again.phase, covered_again.naked_since) == (Phase.GUARDED, None)
+
+
+def test_a_stop_counts_from_the_first_fill_and_from_every_move() -> None:
+    filled = advance(bracket(phase=Phase.ENTERING), Cue.FILLED, Nanos(50))
+    assert filled.stop_since == 50
+    assert advance(filled, Cue.FILLED, Nanos(60)).stop_since == 50
+    assert with_stop(filled, filled.stop, Nanos(70)) == filled
+    moved = with_stop(filled, Price(D("59800")), Nanos(80))
+    assert (moved.stop, moved.stop_since) == (D("59800"), 80)
+    assert not_after(moved, Nanos(60)).stop_since == 60
+
+
+def test_what_began_before_the_stop_predates_it_and_nothing_predates_one_of_unknown_age() -> None:
+    moved = with_stop(bracket(), Price(D("59800")), Nanos(80))
+    assert [predates(Nanos(since), moved) for since in (NEVER, 79, 80, 81)] == [False, True, False, False]
+    assert not predates(Nanos(79), bracket())
 
 
 def test_nakedness_is_counted_while_closing_too() -> None:

@@ -8,15 +8,19 @@ from typing import Any
 import orjson
 import pytest
 
+from aurora.model.bracket import Bracket
 from aurora.model.control import Heartbeat, TradingState
 from aurora.model.events import Event, OrderAcked
 from aurora.model.facts import CleanStop, DurableFact, EpochTaken, IntentDenied, StabilizerMoved
 from aurora.model.gate import Approved, Check, GateDecision, GateReason
+from aurora.model.market import BookTicker
 from aurora.model.numbers import Nanos, Qty
 from aurora.model.order import Namespace, OrderIntent, OrderKey, OrderType, Role, Side
 from aurora.model.position import Position
 from skalp_bot.journal.codec import decode, encode
 from skalp_bot.ports import JournalError
+from tests.kit import tick
+from tests.test_bracket import bracket
 
 KEY = OrderKey(namespace=Namespace.ALGO, client_id="ska1-1-1-0S")
 INTENT = OrderIntent(
@@ -58,6 +62,15 @@ def test_a_field_added_later_takes_its_default_when_an_older_row_lacks_it() -> N
     raw = orjson.loads(encode(Heartbeat(ts_recv=Nanos(5), gap=3)))
     del raw["gap"]
     assert decode(orjson.dumps(raw), Heartbeat) == Heartbeat(ts_recv=Nanos(5), gap=0)
+
+
+def test_a_bracket_and_a_quote_of_an_older_journal_know_no_age_of_their_stop_and_burst() -> None:
+    raw = orjson.loads(encode(bracket()))
+    del raw["stop_since"]
+    assert decode(orjson.dumps(raw), Bracket) == bracket()
+    raw = orjson.loads(encode(tick()))
+    del raw["since"]
+    assert decode(orjson.dumps(raw), BookTicker) == tick()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from aurora.model.control import Control, Heartbeat, Verb
 from aurora.model.events import Event, LeverageChanged, RequestFailed
 from aurora.model.market import BookTicker, MarketTrade, MarkPrice
-from aurora.model.numbers import Nanos
+from aurora.model.numbers import NEVER, Nanos
 from aurora.model.order import Side
 from skalp_bot.runner.inbox import Inbox, InboxFloodedError
 from tests.runner_kit import HandClock, beat, tick
@@ -50,6 +50,19 @@ def test_a_spike_of_one_frame_survives_conflation() -> None:
     assert isinstance(seen, BookTicker)
     assert (seen.bid, seen.update_id, seen.conflated) == (100.5, 5, 5)
     assert (seen.mid_low, seen.mid_high, seen.bid_low, seen.ask_high) == (60.0, 130.0, 59.5, 130.5)
+
+
+def test_a_quote_tells_since_when_it_has_replaced_others() -> None:
+    box, _ = made()
+    for at in (7, 8, 9):
+        box.put(tick(100.0, at=at))
+    box.put(tick(100.0, symbol="B", at=10))
+    seen = [event for event in drained(box) if isinstance(event, BookTicker)]
+    assert [(each.ts_recv, each.since) for each in seen] == [(9, 7), (10, NEVER)]
+    box.put(tick(100.0, at=11))
+    (later,) = drained(box)
+    assert isinstance(later, BookTicker)
+    assert later.since == NEVER
 
 
 def test_extremes_are_forgotten_once_they_were_read() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from aurora.engine.turn import Turn
-from aurora.execution.bracket import Cue, advance
+from aurora.execution.bracket import Cue, advance, with_stop
 from aurora.execution.exits import partial_intent
 from aurora.execution.ladder import due, quantities, rungs
 from aurora.execution.levels import exact
@@ -61,7 +61,7 @@ def manage(turn: Turn, bracket: Bracket, mid: float) -> None:
 
 def tighten(turn: Turn, bracket: Bracket, move: Move) -> Bracket:
     """Book the new local level; the resting stop follows on the next look at the bracket."""
-    moved = replace(bracket, stop=move.stop, peak=move.peak)
+    moved = replace(with_stop(bracket, move.stop, turn.now), peak=move.peak)
     turn.conclude(BracketSet(bracket=moved, cue=move.why))
     fee, instrument = turn.taker_fee(bracket.symbol), turn.d.instruments[bracket.symbol]
     if moved.phase is Phase.GUARDED and is_free(moved, fee=fee, instrument=instrument):

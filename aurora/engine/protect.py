@@ -7,7 +7,7 @@ from aurora.engine.account import is_silent
 from aurora.engine.manage import GUARDED, manage, missed_rungs, put
 from aurora.engine.targets import keep_targets
 from aurora.engine.turn import Turn
-from aurora.execution.bracket import Cue, covered, stop_hit, target_hit, tightened
+from aurora.execution.bracket import Cue, covered, predates, stop_hit, target_hit, tightened, with_stop
 from aurora.execution.exits import NOTHING_TO_REDUCE, exit_intents, exit_pace, stop_intent
 from aurora.execution.levels import levels
 from aurora.execution.pyramid import risk, stop_for_risk
@@ -33,19 +33,23 @@ HELD = (Phase.NAKED, Phase.GUARDED, Phase.FREE)
 
 
 def on_tick(turn: Turn, tick: BookTicker) -> None:
-    """Local exits act first: stops against the worst price of the burst, targets against the latest."""
+    """Local exits act first: stops against the worst price of the burst, targets against the latest.
+
+    A burst that began before the stop stood where it stands counts with its latest price alone.
+    """
     bracket = turn.d.brackets.get(tick.symbol)
     if bracket is None or bracket.phase not in HELD:
         return
     mid = (tick.bid + tick.ask) / 2
     exits = turn.config.exits_of(tick.symbol)
     source = exits.trigger_price
+    mixed = predates(tick.since, bracket)
     if source == "mid":
-        act(turn, bracket, tick.mid_low, tick.mid_high, mid)
+        act(turn, bracket, (mid, mid) if mixed else (tick.mid_low, tick.mid_high), mid)
     elif source == "executable":
         # What closing would pay: the bid for a long, the ask for a short.
         now = tick.bid if bracket.side is Side.BUY else tick.ask
-        act(turn, bracket, tick.bid_low, tick.ask_high, now)
+        act(turn, bracket, (now, now) if mixed else (tick.bid_low, tick.ask_high), now)
     if exits.manages:
         held = turn.d.brackets[tick.symbol]
         if held.phase in HELD:
@@ -56,12 +60,12 @@ def on_price(turn: Turn, symbol: str, price: float) -> None:
     """The same against the mark or the last trade, where the configuration says so."""
     bracket = turn.d.brackets.get(symbol)
     if bracket is not None and bracket.phase in HELD:
-        act(turn, bracket, price, price, price)
+        act(turn, bracket, (price, price), price)
 
 
-def act(turn: Turn, bracket: Bracket, low: float, high: float, latest: float) -> None:
+def act(turn: Turn, bracket: Bracket, extremes: tuple[float, float], latest: float) -> None:
     exits = turn.config.exits_of(bracket.symbol)
-    if exits.mode != "exchange" and stop_hit(bracket, low, high):
+    if exits.mode != "exchange" and stop_hit(bracket, *extremes):
         begin_exit(turn, bracket, "STOP_LOSS")
     elif exits.tp_order == "local" and target_hit(bracket, latest):
         begin_exit(turn, bracket, "TAKE_PROFIT")
@@ -153,16 +157,15 @@ def grown(turn: Turn, bracket: Bracket, position: Position) -> Bracket:
     if bracket.adds_done:
         needed = stop_for_risk(bracket, entry, qty, instrument)
         stop = needed if tightened(bracket, Qty(needed)) else bracket.stop
-        return replace(bracket, qty=qty, entry=entry, stop=stop)
+        return replace(with_stop(bracket, stop, turn.now), qty=qty, entry=entry)
     at = levels(bracket.side, entry, exits, instrument, turn.atr(bracket.symbol))
     stop = at.stop if tightened(bracket, Qty(at.stop)) else bracket.stop
     return replace(
-        bracket,
+        with_stop(bracket, stop, turn.now),
         qty=qty,
         entry=entry,
         entry_first=entry,
         size_first=qty,
-        stop=stop,
         initial_stop=bracket.initial_stop if bracket.qty else stop,
         initial_risk=Quote(risk(bracket.side, entry, stop, qty)),
         take_profit=None if exits.ladder else at.take_profit,

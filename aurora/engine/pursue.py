@@ -6,6 +6,7 @@ from aurora.engine.protect import HELD, begin_exit
 from aurora.engine.sizer import sized
 from aurora.engine.slices import reviewed, send
 from aurora.engine.turn import Turn, base36
+from aurora.execution.bracket import with_stop
 from aurora.execution.levels import Levels, exact
 from aurora.execution.partials import Children, PartialSlicer
 from aurora.execution.planner import Decision, entering, plan
@@ -111,7 +112,7 @@ def add_to_winners(turn: Turn) -> None:
         approved = reviewed(turn, parent, add.qty, None)
         if approved is None:
             continue
-        moved = replace(bracket, stop=add.stop, adds_done=bracket.adds_done + 1)
+        moved = replace(with_stop(bracket, add.stop, turn.now), adds_done=bracket.adds_done + 1)
         turn.conclude(BracketSet(bracket=moved, cue="ADD"))
         turn.conclude(ParentSet(parent=parent))
         send(turn, parent, approved, None)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from aurora.errors import TransitionError
 from aurora.model.bracket import Bracket, Phase
-from aurora.model.numbers import NEVER, ZERO, Nanos, Qty
+from aurora.model.numbers import NEVER, ZERO, Nanos, Price, Qty
 from aurora.model.order import LIVE, Order, Role
 
 
@@ -71,6 +71,8 @@ def advance(bracket: Bracket, cue: Cue, now: Nanos) -> Bracket:
         case Cue.REDUCED | Cue.EXIT_SENT | Cue.BREAK_EVEN:
             pass
     moved = replace(bracket, phase=phase, naked_since=since)
+    if cue is Cue.FILLED and bracket.phase is Phase.ENTERING:
+        return replace(moved, stop_since=now)
     if cue is Cue.COVERED:
         return replace(moved, stops_tried=0, stop_tried_at=NEVER)
     if cue is Cue.EXIT_SENT:
@@ -84,6 +86,7 @@ def not_after(bracket: Bracket, now: Nanos) -> Bracket:
     return replace(
         bracket,
         opened_at=min(bracket.opened_at, now),
+        stop_since=min(bracket.stop_since, now),
         naked_since=None if since is None else min(since, now),
         exit_tried_at=min(bracket.exit_tried_at, now),
         stop_tried_at=min(bracket.stop_tried_at, now),
@@ -102,6 +105,16 @@ def covers(order: Order, bracket: Bracket, qty: Qty) -> bool:
 
 def covered(orders: Iterable[Order], bracket: Bracket, qty: Qty) -> bool:
     return any(covers(order, bracket, qty) for order in orders)
+
+
+def with_stop(bracket: Bracket, stop: Price, now: Nanos) -> Bracket:
+    """The bracket with its stop at this level, which counts from now on if it is another one."""
+    return bracket if stop == bracket.stop else replace(bracket, stop=stop, stop_since=now)
+
+
+def predates(since: Nanos, bracket: Bracket) -> bool:
+    """Whether what was seen since then may be older than the position or its stop; NEVER is no such time."""
+    return NEVER < since < bracket.stop_since
 
 
 def stop_hit(bracket: Bracket, mid_low: float, mid_high: float) -> bool:

@@ -34,6 +34,7 @@ class Bracket:
     initial_risk: Quote = NO_QUOTE
     adds_done: int = 0
     rungs_done: int = 0
+    stop_since: Nanos = NEVER  # Its first fill, or when the stop last moved: no older price judges it.
     peak: Price | None = None  # Best price seen, for a trailing ratchet.
     naked_since: Nanos | None = None
     exit_reason: str = ""

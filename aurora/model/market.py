@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from aurora.model.numbers import Nanos
+from aurora.model.numbers import NEVER, Nanos
 from aurora.model.order import Side
 
 
@@ -29,6 +29,7 @@ class BookTicker:
     bid_low: float
     ask_high: float
     conflated: int = 0  # Ticks this one replaced in the inbox.
+    since: Nanos = NEVER  # When the oldest of them was received: the extremes reach back so far.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,6 +103,7 @@ class Inbox:
         else:
             self.conflated += 1
             tick.conflated = older.conflated + 1
+            tick.since = older.since or older.ts_recv
             tick.mid_low = min(older.mid_low, tick.mid_low)
             tick.mid_high = max(older.mid_high, tick.mid_high)
             tick.bid_low = min(older.bid_low, tick.bid_low)
