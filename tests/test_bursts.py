@@ -14,7 +14,7 @@ from skalp_bot.runner.inbox import Inbox
 from tests.desk import Desk
 from tests.kit import tick
 from tests.runner_kit import HandClock
-from tests.test_exits import beyond, desk_with, entered, go, held, reason, seed_of
+from tests.test_exits import beyond, desk_with, entered, go, held, reason, seed_of, shown
 
 D = Decimal
 SOURCES = pytest.mark.parametrize("source", ["mid", "executable"])
@@ -46,6 +46,25 @@ def test_a_price_from_before_the_position_does_not_end_it(side: Side, source: st
     desk.run(0.3)
     assert not desk.venue.position.flat
     assert not desk.facts(RoundTripClosed)
+
+
+@SIDES
+@pytest.mark.parametrize("source", ["mark", "last"])
+@pytest.mark.parametrize(("fraction", "why"), [("-0.01", "STOP_LOSS"), ("0.01", "TAKE_PROFIT")])
+def test_a_mark_or_a_trade_from_before_the_position_does_not_end_it(
+    side: Side, source: str, fraction: str, why: str
+) -> None:
+    desk = desk_with(seed_of(side), trigger_price=source, tp_pct=0.006)
+    before = desk.now
+    assert desk.enter() is side
+    level, now = beyond(desk, fraction), desk.now
+    desk.now = before
+    shown(desk, source, level)
+    assert not desk.venue.position.flat
+    desk.now = now
+    shown(desk, source, level)
+    desk.run(0.3)
+    assert reason(desk) == why
 
 
 @SIDES

@@ -57,9 +57,12 @@ def on_tick(turn: Turn, tick: BookTicker) -> None:
 
 
 def on_price(turn: Turn, symbol: str, price: float) -> None:
-    """The same against the mark or the last trade, where the configuration says so."""
+    """The same against the mark or the last trade, where the configuration says so.
+
+    One that was received before the position was decided, and waited in line since, says nothing of it.
+    """
     bracket = turn.d.brackets.get(symbol)
-    if bracket is not None and bracket.phase in HELD:
+    if bracket is not None and bracket.phase in HELD and turn.now >= bracket.opened_at:
         act(turn, bracket, (price, price), price)
 
 
