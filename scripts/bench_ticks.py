@@ -22,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ REPETITIONS, TRIES = 5, 4
 CONFLATED_MAX, PACE_MIN = 0.01, 0.95
 FASTER_MIN, STEP_US_MAX, STEP_GROWTH_MAX = 3.0, 15.0, 1.3
 PATIENCE_S = 60.0
+LOOK_S = 0.05
 TAIL_S = 10.0
 LATE_GAPS_MAX = 100  # What the server catches up with; beyond it the pace was not held.
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
@@ -157,7 +159,7 @@ def measured(name: str, count: int, plan: Plan, voids: list[str], *, judged: boo
 def void(name: str, seen: dict[str, Any], pace: dict[str, Any], plan: Plan) -> str:
     if pace["rate"] < PACE_MIN * plan.rate:
         return f"{pace['rate']:.0f} ticks/s, {plan.rate} were to be sent"
-    missed = 1 - seen["stepped"] / plan.ticks
+    missed = 1 - seen["stepped"] / seen["ticks"]
     if name == "ours" and missed > CONFLATED_MAX:
         return f"{missed:.1%} conflated"
     return ""
@@ -330,29 +332,26 @@ def armed(symbols: list[str]) -> tuple[Any, int]:
 
 
 class Meter:
-    """Stands before the engine and reads the processor's clock at the first and at the last measured tick."""
+    """Looks every 50 ms how far it is, and reads the processor's clock before and after what is measured.
 
-    def __init__(self, plan: Plan) -> None:
+    ``progress`` tells the number of the newest tick and how many were stepped; it is all a tick pays.
+    """
+
+    def __init__(self, plan: Plan, progress: Callable[[], tuple[int, int]]) -> None:
         self._plan = plan
-        self._mark = plan.warm
-        self.begun = 0.0
-        self.busy = 0.0
-        self.stepped = 0
-        self._before = 0
-        self.over = asyncio.Event()
+        self._progress = progress
 
-    def passed(self, number: int, steps: int) -> None:
-        if number < self._mark:
-            return
-        if self._mark == self._plan.warm:
-            self._mark, self._before, self.begun = self._plan.last, steps, time.process_time()
-        elif not self.over.is_set():
-            self.busy = time.process_time() - self.begun
-            self.stepped = steps - self._before
-            self.over.set()
+    async def measure(self) -> dict[str, Any]:
+        first, before, begun = await self._at(self._plan.warm)
+        last, after, ended = await self._at(self._plan.last)
+        return {"busy": ended - begun, "ticks": last - first, "stepped": after - before}
 
-    def told(self, *, per: int) -> dict[str, Any]:
-        return {"us": self.busy / per * 1e6, "stepped": self.stepped}
+    async def _at(self, number: int) -> tuple[int, int, float]:
+        newest, steps = self._progress()
+        while newest < number:
+            await asyncio.sleep(LOOK_S)
+            newest, steps = self._progress()
+        return newest, steps, time.process_time()
 
 
 def ours(symbols: list[str], plan: Plan, port: int) -> dict[str, Any]:
@@ -373,7 +372,7 @@ async def our_loop(symbols: list[str], plan: Plan, port: int) -> dict[str, Any]:
     from skalp_bot.runner.loop import Loop
 
     engine, _ = armed(symbols)
-    clock, meter = SystemClock(), Meter(plan)
+    clock, market = SystemClock(), engine.state.soft.market
     settings = ExchangeSettings(
         venue=Venue.PAPER,
         api_key=Secret("key"),
@@ -391,45 +390,43 @@ async def our_loop(symbols: list[str], plan: Plan, port: int) -> dict[str, Any]:
         on_connected=lambda url: streams.on_connected(url),  # noqa: PLW0108  # Made below.
     )
     rest = Rest(signer=client, settings=settings, clock=clock, venue_clock=VenueClock(clock))
-    streams = Streams(client=client, rest=rest, settings=settings, clock=clock, emit=inbox.put)
-    steps = 0
+    streams = Streams(
+        client=client, rest=rest, settings=settings, clock=clock, emit=inbox.put, pass_on=inbox.pass_on
+    )
+    loop = Loop(engine=engine, inbox=inbox, outbox=Nowhere(), journal=Nowhere(), clock=clock, projections=())
 
-    class Metered:
-        def step(self, event: Any) -> Any:
-            nonlocal steps
-            step = engine.step(event)
-            steps += 1
-            if step.commands:
-                raise SystemExit(f"the engine was to hold still: {step.commands}")
-            meter.passed(getattr(event, "update_id", 0), steps)
-            return step
+    def progress() -> tuple[int, int]:
+        return max(market.of(symbol).update_id for symbol in symbols), loop.steps
 
-    loop = Loop(engine=Metered(), inbox=inbox, outbox=None, journal=Nowhere(), clock=clock, projections=())
     client.attach(await rest.open())
-    market = streams._market  # noqa: SLF001  # One of three sockets; the others cost no tick anything.
-    tasks = [asyncio.create_task(market.keep(market.legs[0])), asyncio.create_task(loop.run())]
-    await until(meter.over, tasks)
+    book = streams._market  # noqa: SLF001  # One of three sockets; the others cost no tick anything.
+    tasks = [asyncio.create_task(book.keep(book.legs[0])), asyncio.create_task(loop.run())]
+    seen = await measured_beside(tasks, Meter(plan, progress))
     await client.close()
     await rest.close()
-    return meter.told(per=meter.stepped)
+    return {"us": seen["busy"] / seen["stepped"] * 1e6, **seen}
 
 
 class Nowhere:
-    """A journal for steps that are durable by accident, such as the stream's coming up."""
+    """A journal for steps that are durable by accident, such as the stream's coming up, and an outbox."""
 
     def append(self, _step: Any) -> None:
         return None
 
+    def put(self, step: Any, *_: Any) -> None:
+        raise SystemExit(f"the engine was to hold still: {step.commands}")
 
-async def until(over: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
-    """Wait for the end, or for the failure of a task."""
-    waiting = asyncio.create_task(over.wait())
+
+async def measured_beside(tasks: list[asyncio.Task[None]], meter: Meter) -> dict[str, Any]:
+    """What the meter tells at the end, or the failure of a task."""
+    measuring = asyncio.create_task(meter.measure())
     async with asyncio.timeout(PATIENCE_S):
-        done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    for task in (waiting, *tasks):
+        done, _ = await asyncio.wait([measuring, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in (measuring, *tasks):
         task.cancel()
     for task in done:
         task.result()
+    return measuring.result()
 
 
 # -- the plain loop, and the engine alone
@@ -452,19 +449,20 @@ async def plain_loop(symbols: list[str], plan: Plan, port: int) -> dict[str, Any
             api[name] = f"http://127.0.0.1:{port}"
     api["ws"] = dict.fromkeys(api["ws"], f"ws://127.0.0.1:{port}/ws")
     exchange.set_markets(exchange.parse_markets([listing(symbol) for symbol in symbols]))
-    unified, meter, steps = list(exchange.markets), Meter(plan), 0
+    unified, newest, steps = list(exchange.markets), 0, 0
     assert len(unified) == len(symbols)
 
     async def watch() -> None:
-        nonlocal steps
+        nonlocal newest, steps
         while True:
             for ticker in (await exchange.watch_bids_asks(unified)).values():
                 steps += 1
-                meter.passed(ticker["info"]["u"], steps)
+                newest = ticker["info"]["u"]
 
-    await until(meter.over, [asyncio.create_task(watch())])
+    meter = Meter(plan, lambda: (newest, steps))
+    seen = await measured_beside([asyncio.create_task(watch())], meter)
     await exchange.close()
-    return meter.told(per=plan.ticks)
+    return {"us": seen["busy"] / seen["ticks"] * 1e6, **seen}
 
 
 def listing(symbol: str) -> dict[str, Any]:
@@ -499,7 +497,8 @@ def alone(symbols: list[str], plan: Plan, _port: int) -> dict[str, Any]:
     begun = time.process_time()
     for each in ticks[plan.warm :]:
         engine.step(each)
-    return {"us": (time.process_time() - begun) / plan.ticks * 1e6, "stepped": plan.ticks}
+    busy = time.process_time() - begun
+    return {"us": busy / plan.ticks * 1e6, "ticks": plan.ticks, "stepped": plan.ticks}
 
 
 ROLES = {"serve": serve, "ours": ours, "ccxt": plain, "alone": alone}

@@ -18,7 +18,8 @@ class Clock(Protocol):
 
 
 Emit = Callable[[Event], None]
-"""Hands one event to the inbox; never blocks, never raises."""
+"""Hands one event to the inbox; never blocks, never raises. One that is called ``pass_on`` has it stepped
+before it returns, when nothing waits before it."""
 
 
 class Exchange(Protocol):

@@ -138,6 +138,13 @@ class WireVenue:
         text = frame if isinstance(frame, str) else json.dumps(frame, separators=(",", ":"))
         await self.sockets[route][-1].send_str(text)
 
+    def say_at_once(self, route: str, written: bytes) -> None:
+        """Put bytes on the line as they are: several frames for one read."""
+        request = self.sockets[route][-1]._req
+        assert request is not None
+        assert request.transport is not None
+        request.transport.write(written)
+
     async def say_on_all(self, route: str, frame: dict[str, Any]) -> None:
         """Speak on every socket that is open there, the newest first."""
         text = json.dumps(frame, separators=(",", ":"))
@@ -227,6 +234,7 @@ class Scene:
     venue: WireVenue
     exchange: BinanceExchange
     events: list[Event]
+    passed: list[Event]  # Those of the events that were passed on.
     clock: QuickClock
 
     def of(self, kind: type[Found]) -> list[Found]:
@@ -261,11 +269,19 @@ async def scene(*, speed: float = 1.0, connect: bool = True, **changes: Any) -> 
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     venue.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     events: list[Event] = []
-    exchange = BinanceExchange(settings(venue.url, **changes), clock=clock, emit=events.append)
+    passed: list[Event] = []
+
+    def pass_on(event: Event) -> None:
+        events.append(event)
+        passed.append(event)
+
+    exchange = BinanceExchange(
+        settings(venue.url, **changes), clock=clock, emit=events.append, pass_on=pass_on
+    )
     try:
         if connect:
             await exchange.connect_fast()
-        yield Scene(venue, exchange, events, clock)
+        yield Scene(venue, exchange, events, passed, clock)
     finally:
         await exchange.close()
         await runner.cleanup()

@@ -121,7 +121,7 @@ async def trading(settings: ExchangeSettings) -> AsyncIterator[Scene]:
         await exchange.open()
         task = asyncio.create_task(exchange.stream())
         try:
-            yield Scene(None, exchange, events, SystemClock())  # type: ignore[arg-type]  # The venue is in another process.
+            yield Scene(None, exchange, events, [], SystemClock())  # type: ignore[arg-type]  # The venue is in another process.
         finally:
             task.cancel()
             await asyncio.wait([task])

@@ -64,10 +64,15 @@ class Near:
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []
+        self.lasts: list[bool] = []
         self.pongs = 0
         self.codes: list[int] = []
         self.over = asyncio.Event()
-        self.connection = Connection(hear=self.heard.append, pong=self._pong, ended=self._ended)
+        self.connection = Connection(hear=self._hear, pong=self._pong, ended=self._ended)
+
+    def _hear(self, message: bytes, last: bool) -> None:
+        self.heard.append(message)
+        self.lasts.append(bool(last))
 
     def _pong(self) -> None:
         self.pongs += 1
@@ -113,6 +118,34 @@ async def test_every_message_is_heard_whole_and_in_order_also_one_sent_with_the_
     assert near.codes == [1001]
     assert near.connection.closed
     assert far.asked.startswith(b"GET /private/ws?listenKey=k HTTP/1.1\r\n"), far.asked
+
+
+@awaited
+async def test_the_last_message_of_a_read_is_told_from_those_before_it() -> None:
+    go_on = asyncio.Event()
+
+    async def story(reader: Reader, writer: Writer) -> None:
+        broken = frame(TEXT, b"4")
+        writer.write(frame(TEXT, b"1") + frame(TEXT, b"2") + frame(TEXT, b"3") + broken[:2])
+        await go_on.wait()
+        writer.write(broken[2:])
+        await answer_goodbye(reader, writer)
+
+    async def act(near: Near) -> None:
+        await heard(near, 3)
+        assert near.lasts == [False, False, True], "what is still to come does not hold back what is whole"
+        go_on.set()
+        await heard(near, 4)
+        await near.connection.close()
+
+    near, _ = await play(story, act)
+    assert near.heard == [b"1", b"2", b"3", b"4"]
+    assert near.lasts == [False, False, True, True]
+
+
+async def heard(near: Near, count: int) -> None:
+    while len(near.heard) < count:
+        await asyncio.sleep(0.01)
 
 
 @awaited

@@ -11,7 +11,7 @@ from aurora.model.control import DecodeFailed, Stream, StreamChanged
 from aurora.model.events import FeesLoaded, InstrumentsLoaded, OrderAcked, OrderUpdate
 from aurora.model.market import BookTicker, MarketTrade, MarkPrice
 from tests.exch_kit import STOP_SELL, Canned, Scene, awaited, error, scene, streaming, submit, until
-from tests.test_exch_connection import CLOSE, Far
+from tests.test_exch_connection import CLOSE, PING, TEXT, Far
 from tests.test_exch_connection import frame as framed
 
 ORDER = {
@@ -65,6 +65,24 @@ async def test_every_tick_of_a_burst_is_told_in_order() -> None:
         await until(lambda: len(s.of(BookTicker)) == 500)
         assert [tick.update_id for tick in s.of(BookTicker)] == list(range(500))
         assert s.last(BookTicker).bid_text == "60000.10"
+
+
+@awaited
+async def test_the_last_frame_of_a_read_is_passed_on_and_those_before_it_are_queued() -> None:
+    def frames(*numbers: int) -> bytes:
+        return b"".join(framed(TEXT, json.dumps(quote(number)).encode()) for number in numbers)
+
+    async with streaming() as s:
+        await all_up(s)
+        s.passed.clear()
+        s.venue.say_at_once("public", frames(1, 2, 3) + frames(4)[:9])
+        await until(lambda: len(s.of(BookTicker)) == 3)
+        assert s.passed == s.of(BookTicker)[2:]
+        s.venue.say_at_once("public", frames(4)[9:])
+        await until(lambda: len(s.of(BookTicker)) == 4)
+        s.venue.say_at_once("public", frames(5) + framed(PING, b""))
+        await until(lambda: len(s.of(BookTicker)) == 5)
+        assert s.passed == s.of(BookTicker)[2:4], "a ping after it makes it wait a turn, no more"
 
 
 @awaited

@@ -178,7 +178,7 @@ def test_a_waiting_reader_is_called_once_by_a_burst_and_after_it() -> None:
     async def story() -> list[Event]:
         box, _ = made()
         calls: list[list[Event]] = []
-        box.when_next(lambda: calls.append(drained(box)))
+        box.when_next(lambda _: calls.append(drained(box)))
         failed = RequestFailed(request="QueryOrder", subject="x", why="", ts_recv=Nanos(0))
         box.put(tick(100.0))
         box.put(failed)
@@ -193,6 +193,39 @@ def test_a_waiting_reader_is_called_once_by_a_burst_and_after_it() -> None:
     assert isinstance(first, RequestFailed)
     assert isinstance(second, BookTicker)
     assert second.conflated == 1
+
+
+def test_an_event_passed_on_reaches_a_waiting_reader_at_once_and_only_once() -> None:
+    box, _ = made()
+    read: list[Event | None] = []
+    box.when_next(read.append)
+    first, second = tick(100.0), tick(101.0)
+    box.pass_on(first)
+    assert read == [first]
+    assert (len(box), box.frames) == (0, 1)
+    box.pass_on(second)
+    assert read == [first], "it waits no more"
+    assert drained(box) == [second]
+    assert box.frames == 2
+
+
+def test_an_event_passed_on_overtakes_nothing_that_waits() -> None:
+    async def story() -> list[Event]:
+        box, _ = made()
+        read: list[Event | None] = []
+        box.when_next(read.append)
+        box.put(news(1))
+        box.put(tick(90.0))
+        box.pass_on(tick(100.0))
+        assert read == []
+        await asyncio.sleep(0)
+        assert read == [None], "called to take what waits"
+        return drained(box)
+
+    first, second = asyncio.run(story())
+    assert first == news(1)
+    assert isinstance(second, BookTicker)
+    assert (second.mid_low, second.conflated) == (90.0, 1)
 
 
 def test_mark_and_book_of_one_symbol_do_not_replace_each_other() -> None:

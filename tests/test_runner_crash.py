@@ -51,7 +51,9 @@ def ended(state_dir: Path, trouble: Exception) -> tuple[int, dict[str, Any]]:
     (state_dir / "ready.json").write_text(json.dumps(READY))
     report = state_dir / "out.json"
 
-    def connect(_access: Access, _config: AuroraConfig, /, *, emit: Emit, clock: Clock) -> FastExchange:
+    def connect(
+        _access: Access, _config: AuroraConfig, /, *, emit: Emit, clock: Clock, pass_on: Emit
+    ) -> FastExchange:
         del clock
         return TroubledVenue(emit, trouble)
 

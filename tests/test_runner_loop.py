@@ -41,10 +41,15 @@ class Watcher:
         self.steps.append(step)
 
 
+class Quiet(Buyer):
+    def step(self, event: Event, /) -> Step:
+        return super().step(event)._replace(commands=())
+
+
 class Bench:
-    def __init__(self, tasks: asyncio.TaskGroup, engine: Buyer) -> None:
+    def __init__(self, tasks: asyncio.TaskGroup, engine: Buyer, watcher: Watcher | None = None) -> None:
         self.clock = HandClock()
-        self.exchange, self.disk, self.watcher = RecordingExchange(), Disk(), Watcher()
+        self.exchange, self.disk, self.watcher = RecordingExchange(), Disk(), watcher or Watcher()
         self.inbox = Inbox(clock=self.clock, alert=lambda *_: None)
         self.outbox = Outbox(
             exchange=self.exchange,
@@ -200,6 +205,99 @@ def test_what_a_step_raises_ends_the_loop_and_no_further_event_is_stepped() -> N
     bench = asyncio.run(story())
     assert bench.loop.steps == 0
     assert len(bench.inbox) == 1, "the two quotes, as one"
+
+
+def test_a_tick_passed_on_to_a_loop_at_rest_is_stepped_before_the_call_returns() -> None:
+    async def story() -> Bench:
+        async with task_group() as tasks:
+            bench = Bench(tasks, Buyer())
+            running = asyncio.create_task(bench.loop.run())
+            await asyncio.sleep(0)
+            bench.inbox.pass_on(tick(100.0))
+            assert bench.loop.steps == 1
+            bench.inbox.pass_on(tick(101.0))
+            assert bench.loop.steps == 1, "the send of the first has its turn before the second"
+            await until(lambda: bench.exchange.ids == ["e1", "e2"])
+            running.cancel()
+        return bench
+
+    bench = asyncio.run(story())
+    assert bench.inbox.frames == bench.loop.tick_to_decision.count == 2
+
+
+def test_frames_of_one_read_are_stepped_as_one() -> None:
+    async def story() -> list[Event]:
+        async with task_group() as tasks:
+            engine = Buyer()
+            bench = Bench(tasks, engine)
+            running = asyncio.create_task(bench.loop.run())
+            await asyncio.sleep(0)
+            bench.inbox.put(tick(60.0))
+            bench.inbox.put(tick(100.0))
+            bench.inbox.pass_on(tick(101.0))
+            await asyncio.sleep(0.01)
+            running.cancel()
+        return engine.seen
+
+    (seen,) = asyncio.run(story())
+    assert isinstance(seen, BookTicker)
+    assert (seen.bid, seen.mid_low, seen.conflated) == (100.5, 60.0, 2)
+
+
+class Echoing(Watcher):
+    """Passes on and puts more while a step is under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inbox: Inbox | None = None
+        self.depth = self.deepest = 0
+
+    def see(self, step: Step, /) -> None:
+        super().see(step)
+        self.depth += 1
+        self.deepest = max(self.deepest, self.depth)
+        if self.inbox is not None and len(self.steps) == 1:
+            self.inbox.pass_on(tick(1.0, symbol="OTHER"))
+            self.inbox.put(beat())
+        self.depth -= 1
+
+
+def test_what_is_passed_on_within_a_step_waits_for_its_end() -> None:
+    async def story() -> Echoing:
+        async with task_group() as tasks:
+            echo = Echoing()
+            bench = Bench(tasks, Quiet(), watcher=echo)
+            echo.inbox = bench.inbox
+            running = asyncio.create_task(bench.loop.run())
+            await asyncio.sleep(0)
+            bench.inbox.pass_on(tick(100.0))
+            assert bench.loop.steps == 3, "quiet events in a row need no turn of the loop"
+            bench.inbox.pass_on(tick(101.0))
+            assert bench.loop.steps == 4, "at rest again"
+            running.cancel()
+        return echo
+
+    echo = asyncio.run(story())
+    assert echo.deepest == 1
+    kinds = [type(step.event) for step in echo.steps]
+    assert kinds == [BookTicker, Heartbeat, BookTicker, BookTicker]
+
+
+def test_a_step_that_raises_where_it_was_passed_on_ends_the_loop_and_not_its_caller() -> None:
+    async def story() -> Bench:
+        async with task_group() as tasks:
+            bench = Bench(tasks, Breaking())
+            running = asyncio.create_task(bench.loop.run())
+            await asyncio.sleep(0)
+            bench.inbox.pass_on(tick(100.0))
+            bench.inbox.pass_on(tick(101.0))
+            with pytest.raises(ZeroDivisionError):
+                await running
+        return bench
+
+    bench = asyncio.run(story())
+    assert bench.loop.steps == 0
+    assert len(bench.inbox) == 1, "the second"
 
 
 def test_a_cancelled_loop_steps_no_more() -> None:

@@ -10,7 +10,12 @@ from aiohttp.abc import AbstractResolver
 from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from picows.url import WSParsedURL
 
-OnFrame = Callable[[bytes], None]  # Must not raise: nobody is there to hear of it.
+OnFrame = Callable[[bytes, bool], None]
+"""A text message, and whether a read ends with it. Must not raise: nobody is there to hear of it."""
+
+# Looking them up on their class goes through its metaclass.
+TEXT, CONTINUATION = WSMsgType.TEXT, WSMsgType.CONTINUATION
+PONG, CLOSE = WSMsgType.PONG, WSMsgType.CLOSE
 
 FRAME_MAX = 10 * 1024 * 1024
 CLOSE_WAIT_S = 1.0  # A line that is dead at the other end does not say goodbye.
@@ -35,14 +40,14 @@ class Connection(WSListener):
 
     def on_ws_frame(self, _transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind is WSMsgType.TEXT and frame.fin:
-            self._hear(frame.get_payload_as_bytes())
-        elif kind is WSMsgType.PONG:
+        if kind is TEXT and frame.fin:
+            self._hear(frame.get_payload_as_bytes(), frame.last_in_buffer)
+        elif kind is PONG:
             self._pong()
-        elif kind is WSMsgType.CLOSE:
+        elif kind is CLOSE:
             self._code = int(getattr(frame.get_close_code(), "value", ABNORMAL))
             self._leave()
-        elif kind is WSMsgType.TEXT or kind is WSMsgType.CONTINUATION:
+        elif kind is TEXT or kind is CONTINUATION:
             self._collect(frame)
 
     def on_ws_disconnected(self, _transport: WSTransport) -> None:
@@ -55,7 +60,7 @@ class Connection(WSListener):
             self._leave()
         elif frame.fin:
             whole, self._parts = b"".join(self._parts), []
-            self._hear(whole)
+            self._hear(whole, frame.last_in_buffer)
 
     def _leave(self) -> None:
         if self._transport is not None and not self._transport.is_disconnected:
@@ -70,7 +75,7 @@ class Connection(WSListener):
 
     async def send_str(self, text: str) -> None:
         if self._transport is not None:
-            self._transport.send(WSMsgType.TEXT, text.encode())
+            self._transport.send(TEXT, text.encode())
 
     async def ping(self) -> None:
         if self._transport is not None:

@@ -47,7 +47,9 @@ HALTED_S = 60.0
 class BinanceExchange:
     """Satisfies ``ports.Exchange``; ``connect_fast`` alone is enough to ask, cancel and submit."""
 
-    def __init__(self, settings: ExchangeSettings, *, clock: Clock, emit: Emit) -> None:
+    def __init__(
+        self, settings: ExchangeSettings, *, clock: Clock, emit: Emit, pass_on: Emit | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._emit = emit
@@ -66,7 +68,12 @@ class BinanceExchange:
         self._rest = Rest(signer=self._client, settings=settings, clock=clock, venue_clock=self.venue_clock)
         self._questions = Questions(rest=self._rest, clock=clock, venue_clock=self.venue_clock)
         self._streams = Streams(
-            client=self._client, rest=self._rest, settings=settings, clock=clock, emit=emit
+            client=self._client,
+            rest=self._rest,
+            settings=settings,
+            clock=clock,
+            emit=emit,
+            pass_on=pass_on or emit,
         )
         self._startup = Startup(
             rest=self._rest,

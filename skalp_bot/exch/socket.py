@@ -66,7 +66,9 @@ class Socket:
     ``doubled`` everything may be heard twice.
     """
 
-    def __init__(self, plan: Plan, *, client: BinanceClient, clock: Clock, emit: Emit, life_s: float) -> None:
+    def __init__(
+        self, plan: Plan, *, client: BinanceClient, clock: Clock, emit: Emit, pass_on: Emit, life_s: float
+    ) -> None:
         self.plan = plan
         self.up = False
         self.doubled = False
@@ -75,6 +77,7 @@ class Socket:
         self._client = client
         self._clock = clock
         self._emit = emit
+        self._pass_on = pass_on
         self._life_s = life_s
         self._echo = Echo()
         self._serial = 0
@@ -109,9 +112,12 @@ class Socket:
         if not self.plan.names:
             self._raised(leg, "connected")
 
-    def hear(self, frame: bytes) -> None:
-        """One text frame. Never raises: the connection would die of it."""
-        now = Nanos(self._clock.now())
+    def hear(self, frame: bytes, last: bool) -> None:  # noqa: FBT001  # Called by position: the hot path.
+        """One text frame; the ``last`` of a read is acted upon at once, with what came before it.
+
+        Never raises: the connection would die of it.
+        """
+        now: Nanos = self._clock.now()  # type: ignore[assignment]  # Naming it would cost a call per tick.
         self.last_at = self._clock.monotonic()
         try:
             row = orjson.loads(frame)
@@ -120,7 +126,7 @@ class Socket:
                     self._raised(max(self.legs, key=lambda leg: leg.connected_at), "first frame")
                 event = self.plan.read(row, now)
                 if event is not None:
-                    self._emit(event)
+                    (self._pass_on if last else self._emit)(event)
             else:
                 self._answered(row)
         except DecodeError as error:

@@ -35,13 +35,21 @@ class Streams:
     """Built with the client whose frames it hears; ``run`` holds all sockets until cancelled."""
 
     def __init__(
-        self, *, client: BinanceClient, rest: Rest, settings: ExchangeSettings, clock: Clock, emit: Emit
+        self,
+        *,
+        client: BinanceClient,
+        rest: Rest,
+        settings: ExchangeSettings,
+        clock: Clock,
+        emit: Emit,
+        pass_on: Emit,
     ) -> None:
         self._client = client
         self._rest = rest
         self._settings = settings
         self._clock = clock
         self._emit = emit
+        self._pass_on = pass_on
         self._quotes: dict[str, BookTicker] = {}  # The newest of each symbol that we heard.
         self._probed: dict[str, Touch] = {}  # Of symbols we have not heard yet, as first asked for.
         self._probe_at = 0
@@ -115,6 +123,7 @@ class Streams:
             client=self._client,
             clock=self._clock,
             emit=self._emit,
+            pass_on=self._pass_on,
             life_s=self._settings.connection_life_s,
         )
 

@@ -7,7 +7,9 @@ from skalp_bot.ports import Clock, Emit
 from skalp_bot.runner.venue import Access
 
 
-def exchange_of(access: Access, config: AuroraConfig, *, emit: Emit, clock: Clock) -> BinanceExchange:
+def exchange_of(
+    access: Access, config: AuroraConfig, *, emit: Emit, clock: Clock, pass_on: Emit | None = None
+) -> BinanceExchange:
     """One code path for paper, testnet and live; only addresses and keys differ."""
     settings = ExchangeSettings(
         venue=Venue(access.venue.value),
@@ -25,4 +27,4 @@ def exchange_of(access: Access, config: AuroraConfig, *, emit: Emit, clock: Cloc
         connection_life_s=config.upkeep.connection_life_s,
         reload_s=config.upkeep.reload_s,
     )
-    return BinanceExchange(settings, clock=clock, emit=emit)
+    return BinanceExchange(settings, clock=clock, emit=emit, pass_on=pass_on)

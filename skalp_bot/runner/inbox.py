@@ -16,6 +16,10 @@ TRADES_LIMIT = 4_096
 ACCOUNT_RUN = 64
 
 
+Reader = Callable[[Event | None], None]
+"""Is handed an event, or takes what waits. Never raises."""
+
+
 class InboxFloodedError(Exception):
     """More news of the account than memory is meant for; only a fresh look at the account helps."""
 
@@ -47,7 +51,7 @@ class Inbox:
         self._in_a_row = 0
         self._over = False
         self._flooded = False
-        self._waiting: Callable[[], None] | None = None
+        self._waiting: Reader | None = None  # While nothing else waits.
 
     def put(self, event: Event) -> None:
         """Take one event in; never blocks, never raises."""
@@ -66,12 +70,23 @@ class Inbox:
             case _:
                 self._put_account(event)
         if self._waiting is not None:
-            asyncio.get_running_loop().call_soon(self._waiting)
+            asyncio.get_running_loop().call_soon(self._waiting, None)
             self._waiting = None
 
-    def when_next(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called once, soon after the next event is put; for the reader of an empty inbox."""
-        self._waiting = call
+    def pass_on(self, event: Event) -> None:
+        """``put`` that reaches a waiting reader at once: nothing is there for the event to wait behind."""
+        reader = self._waiting
+        if reader is None:
+            self.put(event)
+            return
+        self._waiting = None
+        if type(event) is BookTicker:
+            self.frames += 1
+        reader(event)
+
+    def when_next(self, reader: Reader) -> None:
+        """Have the reader of an empty inbox called once: soon after a put, or with what is passed on."""
+        self._waiting = reader
 
     def take(self) -> Event | None:
         """The next event, or None when there is none."""

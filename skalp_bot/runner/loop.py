@@ -62,32 +62,33 @@ class Loop:
         Called back, not woken: a task that sleeps between two ticks costs as much as a step (ADR 0006).
         """
         self._ended = asyncio.get_running_loop().create_future()
-        self._drain()
+        self._drain(None)
         await self._ended
 
-    def _drain(self) -> None:
-        """What waits; gives way to sends and sockets after each decision and every 32 quiet events."""
+    def _drain(self, event: Event | None) -> None:
+        """What is handed over, then what waits; gives way after each decision and every 32 quiet events."""
         if self._ended.done():
             return
         try:
             for _ in range(IN_A_ROW):
-                event = self._inbox.take()
+                event = event or self._inbox.take()
                 if event is None:
                     self._inbox.when_next(self._drain)
                     return
                 if self.turn(event).commands:
                     break
+                event = None
         except BaseException as error:  # noqa: BLE001  # Not held back: it is what ``run`` ends with.
             self._ended.set_exception(error)
             return
-        asyncio.get_running_loop().call_soon(self._drain)
+        asyncio.get_running_loop().call_soon(self._drain, None)
 
     def turn(self, event: Event) -> Step:
         """Exactly one event through the engine and out on every side."""
         step = self._engine.step(event)
         self.steps += 1
         cause_at = NEVER
-        if isinstance(event, BookTicker):
+        if type(event) is BookTicker:
             cause_at = event.ts_recv
             self.tick_to_decision.add(self._clock.now() - cause_at)
         if step.durable:

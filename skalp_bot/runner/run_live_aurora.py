@@ -55,7 +55,7 @@ class Connect(Protocol):
     """Makes the adapter of a venue."""
 
     def __call__(
-        self, access: Access, config: AuroraConfig, /, *, emit: Emit, clock: Clock
+        self, access: Access, config: AuroraConfig, /, *, emit: Emit, clock: Clock, pass_on: Emit
     ) -> FastExchange: ...
 
 
@@ -130,7 +130,9 @@ class Run:
         keep(self.options)
         leave_directions(self.options)
         inbox = Inbox(clock=self.clock, alert=self._alert)
-        exchange = self.connect(access, self.options.config.aurora, emit=inbox.put, clock=self.clock)
+        exchange = self.connect(
+            access, self.options.config.aurora, emit=inbox.put, clock=self.clock, pass_on=inbox.pass_on
+        )
         parts = Parts(access=access, recovered=self.recovered, inbox=inbox, exchange=exchange)
         try:
             async with asyncio.TaskGroup() as tasks:
