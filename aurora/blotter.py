@@ -10,6 +10,8 @@ from aurora.model.numbers import CONTEXT, ZERO, Nanos
 from aurora.model.order import NEXT, Namespace, Order, OrderKey, OrderStatus, Side
 from aurora.model.position import Position
 
+NONE: Mapping[OrderKey, Order] = {}
+
 
 class Blotter:
     """Our orders by key, with an index for every question asked on a tick. Changed by ``apply`` alone."""
@@ -18,12 +20,15 @@ class Blotter:
         self._orders: dict[OrderKey, Order] = {}
         self._ranks: dict[OrderKey, int] = {}  # Age: every list is in this order, whatever happened since.
         self._opened = 0
-        self._open: dict[str, dict[OrderKey, None]] = {}  # By symbol, oldest first.
-        self._finished: dict[OrderKey, None] = {}
-        self._unknown: dict[str, dict[OrderKey, None]] = {}
-        self._increasing: dict[str, dict[OrderKey, None]] = {}  # May add to a position: open, or not booked.
-        self._of_symbol: dict[str, dict[OrderKey, None]] = {}
-        self._of_position: dict[tuple[str, int], dict[OrderKey, None]] = {}
+        # The indexes hold the orders themselves: most questions are asked far more often than orders move.
+        self._open: dict[str, dict[OrderKey, Order]] = {}  # By symbol, oldest first.
+        self._finished: dict[OrderKey, Order] = {}
+        self._unknown: dict[str, dict[OrderKey, Order]] = {}
+        self._restless: dict[str, dict[OrderKey, Order]] = {}
+        self._increasing: dict[str, dict[OrderKey, Order]] = {}  # May add to a position: open, or not booked.
+        self._of_symbol: dict[str, dict[OrderKey, Order]] = {}
+        self._of_position: dict[tuple[str, int], dict[OrderKey, Order]] = {}
+        self._shown: dict[tuple[str, int], tuple[Order, ...]] = {}  # Of a position, until one of them moves.
         self._exchange_ids: dict[tuple[Namespace, str], OrderKey] = {}
         self._conditional: dict[OrderKey, None] = {}
 
@@ -54,30 +59,42 @@ class Blotter:
     def open_orders(self, symbol: str | None = None) -> tuple[Order, ...]:
         """Oldest first; over all symbols by symbol."""
         if symbol is not None:
-            return tuple(self._orders[key] for key in self._open.get(symbol, ()))
-        return tuple(self._orders[key] for name in sorted(self._open) for key in self._open[name])
+            return tuple(self._open.get(symbol, NONE).values())
+        return flattened(self._open)
+
+    def restless(self) -> tuple[Order, ...]:
+        """Open orders that something must become of, see ``Order.restless``; as ``open_orders`` has them."""
+        return flattened(self._restless)
 
     def orders(self, symbol: str | None = None) -> tuple[Order, ...]:
         """Every remembered order, finished ones too, oldest first."""
         if symbol is not None:
-            return tuple(self._orders[key] for key in self._of_symbol.get(symbol, ()))
+            return tuple(self._of_symbol.get(symbol, NONE).values())
         return tuple(self._orders.values())
 
     def of_position(self, symbol: str, epoch: int) -> tuple[Order, ...]:
-        """Every remembered order of one position, finished ones too, oldest first."""
-        return tuple(self._orders[key] for key in self._of_position.get((symbol, epoch), ()))
+        """Every remembered order of one position, finished ones too, oldest first.
+
+        The same object is the same answer: another is made once an order of the position has moved.
+        """
+        shown = self._shown.get((symbol, epoch))
+        if shown is None:
+            shown = tuple(self._of_position.get((symbol, epoch), NONE).values())
+            if shown:
+                self._shown[symbol, epoch] = shown
+        return shown
 
     def unknown(self, symbol: str) -> tuple[Order, ...]:
         """Sent, and nobody can say what became of them; reduce-only ones too, oldest first."""
-        return tuple(self._orders[key] for key in self._unknown.get(symbol, ()))
+        return tuple(self._unknown.get(symbol, NONE).values())
 
     def conditional_open(self) -> int:
         """How many of the venue's slots for conditional orders ours may hold."""
         return len(self._conditional)
 
-    def increasing(self, symbol: str) -> Iterable[Order]:
+    def increasing(self, symbol: str) -> tuple[Order, ...]:
         """Orders that may still move the position away from zero, ``unsettled`` of each; oldest first."""
-        return (self._orders[key] for key in self._increasing.get(symbol, ()))
+        return tuple(self._increasing.get(symbol, NONE).values())
 
     def worst_exposure(self, symbol: str, position_qty: Decimal, mark: Decimal) -> Decimal:
         """Largest notional (quote units) the symbol can reach if every order fills on one side only."""
@@ -108,7 +125,7 @@ class Blotter:
 
     def finished_older_than(self, at: Nanos) -> tuple[Order, ...]:
         """Finished orders last moved before ``at``, longest ago first."""
-        old = [order for order in (self._orders[key] for key in self._finished) if order.updated_at < at]
+        old = [order for order in self._finished.values() if order.updated_at < at]
         return tuple(sorted(old, key=lambda order: (order.updated_at, order.key)))
 
     def __len__(self) -> int:
@@ -131,35 +148,36 @@ class Blotter:
         if before is None:
             self._opened += 1
             self._ranks[key] = self._opened
-            self._of_symbol.setdefault(symbol, {})[key] = None
-            self._of_position.setdefault((symbol, order.position_epoch), {})[key] = None
+        self._of_symbol.setdefault(symbol, {})[key] = order
+        self._of_position.setdefault((symbol, order.position_epoch), {})[key] = order
+        self._shown.pop((symbol, order.position_epoch), None)
         if order.exchange_id:
             self._exchange_ids[key.namespace, order.exchange_id] = key
-        self._enter(self._open, symbol, key, there=order.open)
-        self._enter(self._unknown, symbol, key, there=order.status is OrderStatus.UNKNOWN)
+        self._enter(self._open, order, there=order.open)
+        self._enter(self._unknown, order, there=order.status is OrderStatus.UNKNOWN)
+        self._enter(self._restless, order, there=order.restless)
         adds = not order.intent.reduces and (order.open or order.filled > order.booked)
-        self._enter(self._increasing, symbol, key, there=adds)
+        self._enter(self._increasing, order, there=adds)
         if order.open:
             self._finished.pop(key, None)
         else:
-            self._finished[key] = None
+            self._finished[key] = order
         if order.open and key.namespace is Namespace.ALGO:
             self._conditional[key] = None
         else:
             self._conditional.pop(key, None)
 
-    def _enter(
-        self, index: dict[str, dict[OrderKey, None]], symbol: str, key: OrderKey, *, there: bool
-    ) -> None:
-        """Keep ``key`` under ``symbol`` or not; a symbol without keys leaves the index."""
-        keys = index.get(symbol, {})
-        if there and key not in keys:
-            late = bool(keys) and self._ranks[next(reversed(keys))] > self._ranks[key]
-            keys[key] = None
-            index[symbol] = dict.fromkeys(sorted(keys, key=self._ranks.__getitem__)) if late else keys
-        elif not there and key in keys:
-            del keys[key]
-            if not keys:
+    def _enter(self, index: dict[str, dict[OrderKey, Order]], order: Order, *, there: bool) -> None:
+        """Keep the order as it is now, or not at all; a symbol without any leaves the index."""
+        key, symbol = order.key, order.intent.symbol
+        kept = index.get(symbol, {})
+        if there:
+            late = bool(kept) and key not in kept and self._ranks[next(reversed(kept))] > self._ranks[key]
+            kept[key] = order
+            index[symbol] = {k: kept[k] for k in sorted(kept, key=self._ranks.__getitem__)} if late else kept
+        elif key in kept:
+            del kept[key]
+            if not kept:
                 del index[symbol]
 
     def _forget(self, key: OrderKey) -> None:
@@ -170,13 +188,14 @@ class Blotter:
             raise InvariantError(f"order {key.client_id} is {order.status}: it cannot be forgotten")
         del self._orders[key], self._ranks[key], self._finished[key]
         self._exchange_ids.pop((key.namespace, order.exchange_id), None)
-        self._enter(self._increasing, order.intent.symbol, key, there=False)
+        self._enter(self._increasing, order, there=False)
         mine = self._of_symbol[order.intent.symbol]
         del mine[key]
         if not mine:
             del self._of_symbol[order.intent.symbol]
         siblings = self._of_position[order.intent.symbol, order.position_epoch]
         del siblings[key]
+        self._shown.pop((order.intent.symbol, order.position_epoch), None)
         if not siblings:
             del self._of_position[order.intent.symbol, order.position_epoch]
 
@@ -184,6 +203,11 @@ class Blotter:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlotterCheckpoint:
     orders: tuple[Order, ...]
+
+
+def flattened(index: dict[str, dict[OrderKey, Order]]) -> tuple[Order, ...]:
+    """By symbol, then by age."""
+    return tuple(order for symbol in sorted(index) for order in index[symbol].values())
 
 
 def moved(order: Order | None, fact: OrderMoved) -> Order:

@@ -156,7 +156,7 @@ def heartbeat(turn: Turn, event: Heartbeat) -> None:
 
 def chase_orders(turn: Turn) -> None:
     """Unknown orders are asked about, overdue ones become unknown, and so is a silence no order has."""
-    for order in turn.d.blotter.open_orders():
+    for order in turn.d.blotter.restless():
         if order.status is OrderStatus.PENDING_NEW and turn.now - order.created_at > OUTCOME_DUE:
             turn.move(order, OrderStatus.UNKNOWN, unknown_since=turn.now, why="no outcome arrived")
         elif order.status is OrderStatus.UNKNOWN or turn.now - order.updated_at > news_due(order):

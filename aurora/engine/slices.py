@@ -121,7 +121,7 @@ def hear_trade(turn: Turn, trade: MarketTrade) -> None:
 
 def cancel_orphans(turn: Turn) -> None:
     """An entry that rests although its parent is over could fill for nobody."""
-    for order in turn.d.blotter.open_orders():
+    for order in turn.d.blotter.restless():
         resting = order.intent.role is Role.ENTRY and order.intent.type is OrderType.LIMIT
         if resting and order.status in LIVE and order.intent.parent_id not in turn.d.parents:
             turn.cancel(order)

@@ -197,4 +197,16 @@ class Order:
 
     @property
     def open(self) -> bool:
-        return not self.status.terminal
+        return self.status not in TERMINAL
+
+    @property
+    def restless(self) -> bool:
+        """Whether something must become of it: an open order, unless it rests for as long as it likes.
+
+        That does one the exchange has taken which is neither an entry nor bound to trade or end at once.
+        """
+        if self.status not in LIVE:
+            return self.open
+        intent = self.intent
+        brief = intent.type is OrderType.MARKET or intent.time_in_force is TimeInForce.IOC
+        return brief or intent.role is Role.ENTRY

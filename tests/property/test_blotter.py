@@ -8,14 +8,17 @@ from hypothesis import strategies as st
 from aurora.blotter import Blotter
 from aurora.model.facts import DurableFact, OrderForgotten, OrderMoved, OrderOpened
 from aurora.model.numbers import NO_QUOTE, Qty
-from aurora.model.order import NEXT, Namespace, Order, OrderKey, OrderStatus, OrderType, Side
+from aurora.model.order import NEXT, Namespace, Order, OrderKey, OrderStatus, OrderType, Role, Side
 from tests.kit import BTC, ETH, at, intent, order
 
 KINDS = (
     intent(),
     intent(Side.SELL, symbol=ETH, kind=OrderType.LIMIT, price="49000"),
-    intent(Side.SELL, kind=OrderType.STOP_MARKET, trigger="49000", reduce_only=True),
+    intent(Side.SELL, kind=OrderType.STOP_MARKET, role=Role.STOP, trigger="49000", reduce_only=True),
+    intent(Side.SELL, kind=OrderType.LIMIT, role=Role.TAKE_PROFIT, price="51000", reduce_only=True),
+    intent(Side.SELL, role=Role.EXIT, reduce_only=True),
 )
+POSITIONS = tuple((symbol, epoch) for symbol in (BTC, ETH) for epoch in (1, 2))
 
 
 @st.composite
@@ -72,6 +75,7 @@ def answers(blotter: Blotter) -> list[object]:
         blotter.open_orders(),
         *(blotter.open_orders(symbol) for symbol in (BTC, ETH)),
         *(blotter.orders(symbol) for symbol in (BTC, ETH)),
+        blotter.restless(),
         *(blotter.unknown(symbol) for symbol in (BTC, ETH)),
         *(blotter.of_position(symbol, epoch) for symbol in (BTC, ETH) for epoch in (1, 2)),
         *(blotter.find_exchange_id(space, f"xo{n}") for space in Namespace for n in range(25)),
@@ -101,7 +105,16 @@ def test_the_indexes_say_what_the_orders_say(story: list[DurableFact]) -> None:
     blotter = Blotter()
     for fact in story:
         blotter.apply(fact)
+        asked = [blotter.of_position(symbol, epoch) for symbol, epoch in POSITIONS]
+        for (symbol, epoch), answer in zip(POSITIONS, asked, strict=True):
+            mine = (one for one in blotter.orders(symbol) if one.position_epoch == epoch)
+            assert answer == tuple(mine)
+            assert blotter.of_position(symbol, epoch) is answer
     known = blotter.orders()
+    resting = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.TRIGGERED)
+    patient = (Role.STOP, Role.TAKE_PROFIT)
+    at_rest = [one for one in known if one.intent.role in patient and one.status in resting]
+    assert blotter.restless() == tuple(one for one in blotter.open_orders() if one not in at_rest)
 
     def those(symbol: str, *, unknown: bool = False) -> tuple[Order, ...]:
         mine = (one for one in known if one.intent.symbol == symbol and one.open)
