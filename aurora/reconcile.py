@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from aurora.model.account import AccountSnapshot, OrderView
 from aurora.model.drift import Drift, DriftKind
@@ -13,9 +14,8 @@ from aurora.model.position import Position
 ABSENT = "absent"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BookedOrder:
-    """An open order in either's books."""
+class BookedOrder(NamedTuple):
+    """An open order in either's books; each look at the account makes two of every order."""
 
     key: OrderKey
     symbol: str
@@ -91,12 +91,12 @@ def booked(order: Order, snapshot: AccountSnapshot) -> BookedOrder:
         and order.cancel_requested_at is None
         and max(order.updated_at, order.created_at) < snapshot.requested_at
     )
-    return BookedOrder(key=order.key, symbol=order.intent.symbol, filled=order.filled, settled=settled)
+    return BookedOrder(order.key, order.intent.symbol, order.filled, settled)
 
 
 def listed(view: OrderView) -> BookedOrder:
     key = OrderKey(namespace=view.namespace, client_id=view.client_id)
-    return BookedOrder(key=key, symbol=view.symbol, filled=view.filled)
+    return BookedOrder(key, view.symbol, view.filled)
 
 
 def position_drifts(ours: dict[str, Qty], theirs: dict[str, Qty]) -> list[Drift]:
@@ -131,15 +131,16 @@ def wallet_drifts(ours: dict[str, Quote], theirs: dict[str, Quote]) -> list[Drif
 def order_drifts(
     held: tuple[BookedOrder, ...], listed_now: tuple[BookedOrder, ...], algo_ids: set[str], prefix: str
 ) -> list[Drift]:
-    ours = {order.key: order for order in held}
-    theirs = {order.key: order for order in listed_now}
+    """Of one namespace, so that the client's id tells orders apart."""
+    ours = {order.key.client_id: order for order in held}
+    theirs = {order.key.client_id: order for order in listed_now}
     drifts = [
         drift(DriftKind.ORDER_MISSING, order, text(order.filled), ABSENT)
         for order in held
-        if order.settled and order.key not in theirs
+        if order.settled and order.key.client_id not in theirs
     ]
     for order in listed_now:
-        mine = ours.get(order.key)
+        mine = ours.get(order.key.client_id)
         if mine is None:
             kind = stranger(order.key, algo_ids, prefix)
             if kind is not None:

@@ -91,19 +91,21 @@ def list_namespace(
 ) -> None:
     shown = {view.client_id: view for view in views}
     resting = [order for order in turn.d.blotter.open_orders(look.symbol) if order.key.namespace is namespace]
+    missing = {order.intent.symbol: None for order in resting if order.key.client_id not in shown}
     # Asked once: the first stop found missing is a change, and must not excuse the second.
-    calm = {order.intent.symbol: quiet(turn, order.intent.symbol, look) for order in resting}
+    calm = {symbol: quiet(turn, symbol, look) for symbol in missing}
     for order in resting:
         view = shown.get(order.key.client_id)
         if view is not None:
             is_listed(turn, order, view)
         elif calm[order.intent.symbol] and order.updated_at < look.requested_at:
             not_listed(turn, order)
+    known = {order.key.client_id: None for order in resting}
     for view in views:
-        if turn.own(view.client_id):
-            unknown_but_ours(turn, view)
-        else:
+        if not turn.own(view.client_id):
             turn.alert("FOREIGN_ORDER", view.symbol, f"{view.client_id} is not ours; it is left alone")
+        elif view.client_id not in known:
+            unknown_but_ours(turn, view)
 
 
 def count_foreign(turn: Turn, look: AccountSnapshot) -> None:
@@ -139,9 +141,10 @@ def is_listed(turn: Turn, order: Order, view: OrderView) -> None:
 
 def shrunk(turn: Turn, order: Order, view: OrderView) -> bool:
     """Whether the exchange cut a reduce-only stop below the position it is to end."""
-    stop = order.intent.role is Role.STOP and order.status in LIVE
+    if order.intent.role is not Role.STOP or order.status not in LIVE:
+        return False
     held = abs(turn.d.ledger.position(order.intent.symbol).qty)
-    return stop and view.qty < min(order.intent.qty or view.qty, held)
+    return view.qty < min(order.intent.qty or view.qty, held)
 
 
 def not_listed(turn: Turn, order: Order) -> None:

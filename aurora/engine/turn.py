@@ -67,10 +67,11 @@ class Turn:
     The engine keeps one and begins it anew with each event: most ticks conclude nothing.
     """
 
-    __slots__ = ("commands", "config", "d", "facts", "now", "soft", "stats", "strategy")
+    __slots__ = ("commands", "config", "d", "facts", "now", "prefix", "soft", "stats", "strategy")
 
     def __init__(self, config: AuroraConfig, state: State, now: Nanos, mind: Mind) -> None:
         self.config = config
+        self.prefix = f"{config.brand}{config.instance}-"  # How every client id of this daemon begins.
         self.d: Durable = state.durable
         self.soft: Soft = state.soft
         self.now = now
@@ -253,11 +254,6 @@ class Turn:
                 at=self.now,
             )
         )
-
-    @property
-    def prefix(self) -> str:
-        """How every client id of this daemon begins."""
-        return f"{self.config.brand}{self.config.instance}-"
 
     @property
     def aversion(self) -> float:
