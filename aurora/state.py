@@ -43,8 +43,9 @@ from aurora.model.facts import (
 )
 from aurora.model.instrument import FeeRates, Instrument
 from aurora.model.numbers import NEVER, Nanos, Qty
-from aurora.model.order import OrderKey
+from aurora.model.order import Order, OrderKey
 from aurora.model.parent import ParentOrder
+from aurora.model.position import Position
 from aurora.signals.base import Silence
 
 ACTIVE = TradingStateChanged(
@@ -189,6 +190,8 @@ class Soft:
     reconciled_at: Nanos = NEVER
     income_asked_at: Nanos = NEVER
     foreign_conditional: int = 0  # Conditional orders of others on the account, as last listed.
+    # By symbol, what the last look at a position that needs nothing had before it; see ``engine.calm``.
+    calm: dict[str, tuple[Bracket, Position, tuple[Order, ...]]] = field(default_factory=dict)
     queried: dict[OrderKey, tuple[int, Nanos]] = field(default_factory=dict)  # Tries and last try.
     suspects: dict[tuple[str, str, str], Nanos] = field(default_factory=dict)  # Seen once, not yet confirmed.
     equity: float = float("nan")

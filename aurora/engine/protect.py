@@ -4,14 +4,27 @@ from dataclasses import replace
 from decimal import Decimal
 
 from aurora.engine.account import is_silent
+from aurora.engine.calm import ended_by, still, undisturbed
 from aurora.engine.manage import GUARDED, manage, missed_rungs, put
 from aurora.engine.targets import keep_targets
 from aurora.engine.turn import Turn
-from aurora.execution.bracket import Cue, covered, predates, stop_hit, target_hit, tightened, with_stop
+from aurora.execution.bracket import (
+    Cue,
+    at_rest,
+    covered,
+    fits,
+    last_code,
+    predates,
+    stop_hit,
+    target_hit,
+    tightened,
+    usable,
+    with_stop,
+)
 from aurora.execution.exits import NOTHING_TO_REDUCE, exit_intents, exit_pace, stop_intent
 from aurora.execution.levels import levels
 from aurora.execution.pyramid import risk, stop_for_risk
-from aurora.execution.stops import rest_lags, trail_distance
+from aurora.execution.stops import trail_distance
 from aurora.model.bracket import Bracket, Phase
 from aurora.model.facts import BracketRemoved, BracketSet, RoundTripClosed
 from aurora.model.market import BookTicker
@@ -78,6 +91,8 @@ def protect(turn: Turn, symbol: str) -> None:
     """Bring the bracket of one symbol up to date with its position and orders, then act on it."""
     position = turn.d.ledger.position(symbol)
     bracket = turn.d.brackets.get(symbol)
+    if bracket is not None and undisturbed(turn, bracket, position):
+        return
     if bracket is None or (bracket.phase is Phase.CLOSED and not position.flat):
         if position.flat:
             return
@@ -204,12 +219,9 @@ def entry_over(turn: Turn, bracket: Bracket) -> None:
 
 def guard(turn: Turn, bracket: Bracket) -> None:
     """See to both stops; end the position when they cannot be had in time."""
-    if turn.d.trading.flatten:
-        begin_exit(turn, bracket, "FLATTEN")
-        return
-    exits = turn.config.exits_of(bracket.symbol)
-    if exits.time_stop_s and turn.now - bracket.opened_at >= exits.time_stop_s * SECOND:
-        begin_exit(turn, bracket, "TIME_STOP")
+    why = ended_by(turn, bracket)
+    if why:
+        begin_exit(turn, bracket, why)
         return
     if turn.soft.first_look_at == NEVER:
         return  # Nothing is decided on memory alone; the first listing is already asked for.
@@ -220,7 +232,12 @@ def guard(turn: Turn, bracket: Bracket) -> None:
     if bracket.phase is Phase.NAKED and deadline_passed(turn, bracket):
         begin_exit(turn, bracket, "NAKED_DEADLINE")
         return
-    keep_stops(turn, bracket)
+    exits = turn.config.exits_of(bracket.symbol)
+    rest = at_rest(orders, bracket, exits, trail_distance(bracket, exits, turn.atr(bracket.symbol)))
+    if not rest:
+        keep_stops(turn, bracket)
+    elif still(turn, bracket):
+        turn.soft.calm[bracket.symbol] = (bracket, turn.d.ledger.position(bracket.symbol), orders)
     if exits.tp_order == "local":
         missed_rungs(turn, turn.d.brackets[bracket.symbol])
     elif bracket.phase in GUARDED:
@@ -284,25 +301,6 @@ def keep_stops(turn: Turn, bracket: Bracket) -> None:
     for role in needs:
         intent = stop_intent(role, bracket, exits, instrument, spread)
         turn.reduce(intent, epoch=bracket.epoch)
-
-
-def fits(order: Order, bracket: Bracket, lag: Decimal | None) -> bool:
-    level = order.intent.level
-    return level is not None and not rest_lags(bracket, level, lag) and order.remaining == bracket.qty
-
-
-def usable(orders: list[Order]) -> bool:
-    """Whether one of them rests or may yet be answered; one that went missing is not waited for."""
-    return any(
-        order.status is OrderStatus.PENDING_NEW or (order.status in LIVE and order.unknown_since is None)
-        for order in orders
-    )
-
-
-def last_code(orders: tuple[Order, ...], role: Role) -> int:
-    """The code of the newest order of that role; zero when it was not refused, or there is none."""
-    newest = [order for order in orders if order.intent.role is role][-1:]
-    return newest[0].code if newest and newest[0].status is OrderStatus.REJECTED else 0
 
 
 def refused_often(turn: Turn, orders: tuple[Order, ...], role: Role) -> bool:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
 from enum import StrEnum
 
+from aurora.config import ExitsConfig
 from aurora.errors import TransitionError
+from aurora.execution.stops import rest_lags
 from aurora.model.bracket import Bracket, Phase
 from aurora.model.numbers import NEVER, ZERO, Nanos, Price, Qty
-from aurora.model.order import LIVE, Order, Role
+from aurora.model.order import LIVE, Order, OrderStatus, Role
 
 
 class Cue(StrEnum):
@@ -115,6 +118,47 @@ def with_stop(bracket: Bracket, stop: Price, now: Nanos) -> Bracket:
 def predates(since: Nanos, bracket: Bracket) -> bool:
     """Whether what was seen since then may be older than the position or its stop; NEVER is no such time."""
     return NEVER < since < bracket.stop_since
+
+
+def at_rest(orders: Iterable[Order], bracket: Bracket, exits: ExitsConfig, lag: Decimal | None) -> bool:
+    """Whether each stop that is wanted rests, listed and in its place, and no other is open.
+
+    So it is on nearly every look at a position; False only says that there may be something to do.
+    """
+    working = backstop = False
+    for order in orders:
+        role = order.intent.role
+        if (role is not Role.STOP and role is not Role.BACKSTOP) or not order.open:
+            continue
+        if not order.listed or order.unknown_since is not None or order.status not in LIVE:
+            return False
+        if role is Role.BACKSTOP:
+            backstop = True
+        elif working or not fits(order, bracket, lag):
+            return False
+        else:
+            working = True
+    return (working or exits.mode == "local") and (backstop or not exits.backstop)
+
+
+def fits(order: Order, bracket: Bracket, lag: Decimal | None) -> bool:
+    """Whether a working stop stands near enough to the local level, for all of the position."""
+    level = order.intent.level
+    return level is not None and not rest_lags(bracket, level, lag) and order.remaining == bracket.qty
+
+
+def usable(orders: Iterable[Order]) -> bool:
+    """Whether one of them rests or may yet be answered; one that went missing is not waited for."""
+    return any(
+        order.status is OrderStatus.PENDING_NEW or (order.status in LIVE and order.unknown_since is None)
+        for order in orders
+    )
+
+
+def last_code(orders: tuple[Order, ...], role: Role) -> int:
+    """The code of the newest order of that role; zero when it was not refused, or there is none."""
+    newest = [order for order in orders if order.intent.role is role][-1:]
+    return newest[0].code if newest and newest[0].status is OrderStatus.REJECTED else 0
 
 
 def stop_hit(bracket: Bracket, mid_low: float, mid_high: float) -> bool:
