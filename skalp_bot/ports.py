@@ -33,10 +33,6 @@ class Exchange(Protocol):
         """Keep every stream alive until cancelled; each loss and return is a StreamChanged event."""
         ...
 
-    def prepare(self, command: Command) -> None:
-        """Do what can be done of a command before it may leave; it is executed soon."""
-        ...
-
     async def execute(self, command: Command) -> None:
         """Carry out one command; its outcome is emitted as an event before this returns."""
         ...
@@ -45,13 +41,20 @@ class Exchange(Protocol):
 
 
 class Ticket(Protocol):
-    """A promise that a row is durable."""
+    """A promise that a row is durable; ``error`` says why it never will be."""
 
     @property
     def durable(self) -> bool: ...
 
+    @property
+    def error(self) -> str: ...
+
     async def wait(self) -> None:
         """Return when durable; raise JournalError when the disk refused."""
+        ...
+
+    def when_settled(self, call: Callable[[], None], /) -> None:
+        """Have it called once, soon after it is known whether the row is durable."""
         ...
 
 

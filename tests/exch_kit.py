@@ -81,6 +81,8 @@ class Seen:
     params: dict[str, str]
     headers: dict[str, str]
     peer: object  # The connection it came over.
+    query: str  # Of the address, as sent.
+    body: str
 
 
 class WireVenue:
@@ -168,7 +170,8 @@ class WireVenue:
         name = f"{request.method} {request.path.split('/', 3)[3]}"
         params = dict(parse_qsl(request.query_string)) | dict(parse_qsl(body))
         peer = request.transport.get_extra_info("peername") if request.transport else None
-        self.seen.append(Seen(name=name, params=params, headers=dict(request.headers), peer=peer))
+        headers, query = dict(request.headers), request.rel_url.raw_query_string
+        self.seen.append(Seen(name=name, params=params, headers=headers, peer=peer, query=query, body=body))
         waiting = self.next.get(name, [])
         canned = waiting.pop(0) if waiting else Canned(body=self.usual[name](params))
         return await self._send(request, canned)

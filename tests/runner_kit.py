@@ -38,7 +38,6 @@ class RecordingExchange:
     """Keeps what it was asked to do; each send lasts until ``let_go``."""
 
     def __init__(self, *, hold: bool = False) -> None:
-        self.prepared: list[Command] = []
         self.executed: list[Command] = []
         self.in_flight = 0
         self.in_flight_max = 0
@@ -49,9 +48,6 @@ class RecordingExchange:
     async def open(self) -> None: ...
 
     async def stream(self) -> None: ...
-
-    def prepare(self, command: Command) -> None:
-        self.prepared.append(command)
 
     async def execute(self, command: Command) -> None:
         self.executed.append(command)
@@ -83,11 +79,19 @@ class DiskTicket:
     def durable(self) -> bool:
         return self._disk.synced >= self._number
 
+    @property
+    def error(self) -> str:
+        return "disk full" if self._disk.broken and not self.durable else ""
+
     async def wait(self) -> None:
         while not self.durable:
-            if self._disk.broken:
-                raise JournalError("disk full")
+            if self.error:
+                raise JournalError(self.error)
             await self._disk.moved.wait()
+
+    def when_settled(self, call: Callable[[], None]) -> None:
+        self._disk.calls.append((self._number, call))
+        self._disk.tell()
 
 
 class Disk:
@@ -100,6 +104,7 @@ class Disk:
         self.steps: list[Step] = []
         self.notes: list[DurableFact] = []
         self.moved = asyncio.Event()
+        self.calls: list[tuple[int, Callable[[], None]]] = []
         self._instant = instant
 
     def append(self, step: Step) -> DiskTicket:
@@ -129,6 +134,14 @@ class Disk:
     def _move(self) -> None:
         self.moved.set()
         self.moved = asyncio.Event()
+        self.tell()
+
+    def tell(self) -> None:
+        """Call back whom the disk has answered, each in a turn of the loop of its own."""
+        settled = [each for each in self.calls if self.broken or each[0] <= self.synced]
+        self.calls = [each for each in self.calls if each not in settled]
+        for _, call in settled:
+            asyncio.get_running_loop().call_soon(call)
 
 
 def submit(

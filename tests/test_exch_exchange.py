@@ -61,30 +61,21 @@ async def test_an_order_is_signed_sent_once_and_acknowledged() -> None:
 
 
 @awaited
-async def test_an_exit_is_signed_ahead_and_anew_when_that_was_long_ago() -> None:
-    async with scene(speed=10.0) as s:
-        for name, waited_s, ahead in (("skalpa-1-1-0S", 0.0, True), ("skalpa-1-2-0S", 0.1, False)):
-            command = submit(name, STOP_SELL)
-            s.exchange.prepare(command)
-            signed_by = s.clock.now()
-            await asyncio.sleep(waited_s)  # Ten times as long on the clock of the exchange.
-            await s.exchange.execute(command)
-            acked, seen = s.last(OrderAcked), s.venue.last("POST algoOrder")
-            assert (acked.signed_at <= signed_by) == ahead
-            assert abs(int(seen.params["timestamp"]) - acked.signed_at // 1_000_000) < 100
-            unsigned = {key: value for key, value in seen.params.items() if key != "signature"}
-            digest = hmac.new(b"secret", urlencode(unsigned).encode(), hashlib.sha256).hexdigest()
-            assert seen.params["signature"] == digest
-        assert s.venue.times("POST algoOrder") == 2
+async def test_an_order_is_its_address_and_has_no_body() -> None:
+    async with scene() as s:
+        await s.exchange.execute(submit("a.1:B/2_3-4", STOP_SELL))
+        seen = s.venue.last("POST algoOrder")
+        assert (seen.body, seen.params["clientAlgoId"]) == ("", "a.1:B/2_3-4")
+        assert seen.query.startswith("timestamp=")
+        assert seen.query.endswith(f"&signature={seen.params['signature']}")
+        signed = seen.query.partition("&signature=")[0]
+        assert seen.params["signature"] == hmac.new(b"secret", signed.encode(), hashlib.sha256).hexdigest()
 
 
 @awaited
-async def test_what_cannot_be_said_to_the_venue_is_told_when_it_is_due_not_when_it_is_prepared() -> None:
+async def test_what_cannot_be_said_to_the_venue_is_told_and_not_sent() -> None:
     async with scene() as s:
-        command = submit("an id with spaces", STOP_SELL)
-        s.exchange.prepare(command)
-        assert not s.events
-        await s.exchange.execute(command)
+        await s.exchange.execute(submit("an id with spaces", STOP_SELL))
         assert "client id" in s.last(OrderNotSent).why
         assert not s.venue.times("POST algoOrder")
 

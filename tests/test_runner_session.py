@@ -57,8 +57,6 @@ class QuietVenue:
             self.emit(StreamChanged(stream=stream, up=self.streams_up, why="", ts_recv=now()))
         await asyncio.Event().wait()
 
-    def prepare(self, command: Command) -> None: ...
-
     async def execute(self, command: Command) -> None:
         self.asked.append(command)
         asked, name = now(), type(command).__name__

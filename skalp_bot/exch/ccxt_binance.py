@@ -1,8 +1,9 @@
-"""ccxt as transport: it signs requests and holds sockets; how it reads answers is not used."""
+"""ccxt as transport: it knows the addresses and holds the sockets; how it reads answers is not used."""
 
-from collections.abc import Awaitable, Callable
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import ccxt
@@ -91,6 +92,24 @@ class BinanceClient(ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt carries
     def host(self) -> str:
         """Where requests go, for messages to people."""
         return str(self.urls["api"]["fapiPublic"]).removesuffix("/fapi/v1")
+
+    def addressed(
+        self, api: str, path: str, method: str, params: Mapping[str, str]
+    ) -> tuple[str, Mapping[str, str]]:
+        """Address and headers of a request, all its parameters in the address and the signature last.
+
+        HMAC SHA256 over the very text that is sent (Binance, "SIGNED endpoint security"); ccxt's own way to
+        the same takes ten times as long, and signs with the other kinds of key.
+        """
+        if api == "fapiPublic" or path == "listenKey" or "PRIVATE KEY" in self.secret:
+            made = self.sign(path, [api], method, dict(params))
+            url = f"{made['url']}?{made['body']}" if made["body"] else made["url"]
+            return url, made["headers"] or {}
+        told = {"timestamp": self.nonce(), **params, "recvWindow": self._settings.recv_window_ms}
+        query = quote("&".join(f"{name}={value}" for name, value in told.items()), safe="&=:/")
+        proof = hmac.digest(self.secret.encode(), query.encode(), "sha256").hex()
+        address = f"{self.urls['api'][api]}/{path}?{query}&signature={proof}"
+        return address, {"X-MBX-APIKEY": self.apiKey}
 
     def attach(self, session: aiohttp.ClientSession) -> None:
         """Give ccxt a session that stays its maker's to close; without one it would make its own."""

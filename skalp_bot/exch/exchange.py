@@ -1,9 +1,7 @@
 """The Exchange port on Binance USD-M: open, stream, execute, close."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable
-from dataclasses import replace
 from math import inf
 from typing import assert_never
 
@@ -54,7 +52,6 @@ class BinanceExchange:
         self._clock = clock
         self._emit = emit
         self._posted: dict[OrderKey, int] = {}  # How far our time was ahead of the monotonic one then.
-        self._prepared: dict[OrderKey, Request] = {}
         self._connected = False
         self._skewed = asyncio.Event()
         self._outdated = asyncio.Event()
@@ -123,13 +120,6 @@ class BinanceExchange:
             tasks.create_task(self._load_fees(), name="fees")
             tasks.create_task(self._keep_filters(), name="filters")
 
-    def prepare(self, command: Command) -> None:
-        """Encode and sign an order while its record is on the way to the disk."""
-        if isinstance(command, SubmitOrder):
-            with contextlib.suppress(encode.EncodeError):  # Found again, and told, when it is executed.
-                request = encode.submit(command)
-                self._prepared[command.key] = replace(request, signed=self._rest.signed(request))
-
     async def execute(self, command: Command) -> None:
         """Carry out one command; exactly one event tells how it ended."""
         match command:
@@ -176,7 +166,7 @@ class BinanceExchange:
         if key in self._posted:
             raise InvariantError(f"order {key.client_id} was about to be sent a second time")
         try:
-            request = self._prepared.pop(key, None) or encode.submit(command)
+            request = encode.submit(command)
         except encode.EncodeError as error:
             return OrderNotSent(key=key, why=f"not sent: {error}", ts_recv=Nanos(self._clock.now()))
         self._remember(key)

@@ -6,18 +6,17 @@ import aiohttp
 import yarl
 
 from aurora.model.commands import Lane
-from aurora.model.numbers import MILLISECOND, SECOND, Nanos
+from aurora.model.numbers import SECOND, Nanos
 from skalp_bot.exch.budget import PATIENCE_S, Budget
 from skalp_bot.exch.ccxt_binance import BinanceClient
 from skalp_bot.exch.settings import ExchangeSettings
 from skalp_bot.exch.venue_clock import VenueClock
-from skalp_bot.exch.wire import Answer, NoReply, Reply, Request, Signed
+from skalp_bot.exch.wire import Answer, NoReply, Reply, Request
 from skalp_bot.ports import Clock
 
 PING = Request(method="GET", path="ping", api="fapiPublic")
 WARM_CONNECTIONS = 2
 DIAL_S = 2.0
-SIGNED_AHEAD_MAX = 500 * MILLISECOND  # Of the three seconds a signature lives.
 
 
 class Rest:
@@ -71,12 +70,6 @@ class Rest:
             self.budget.give_back(request, asked_at)
         return answer
 
-    def signed(self, request: Request) -> Signed:
-        at = Nanos(self._clock.now())
-        made = self._signer.sign(request.path, [request.api], request.method, dict(request.params))
-        body = made["body"].encode() if made["body"] else None
-        return Signed(url=made["url"], body=body, headers=made["headers"], at=at)
-
     async def warm(self) -> None:
         """Use as many connections at once as shall stay open for exits."""
         async with asyncio.TaskGroup() as tasks:
@@ -96,16 +89,15 @@ class Rest:
     async def _send(self, request: Request, lane: Lane, timeout_s: float) -> Answer:
         general = await self.open()
         session = self._exits if lane in {Lane.EXIT, Lane.CANCEL} and self._exits else general
-        signed, now = request.signed, self._clock.now()
-        if signed is None or now - signed.at > SIGNED_AHEAD_MAX:
-            signed = self.signed(request)
-        signed_at = signed.at
+        signed_at = Nanos(self._clock.now())
+        address, headers = self._signer.addressed(request.api, request.path, request.method, request.params)
         try:
             async with session.request(
                 request.method,
-                yarl.URL(signed.url, encoded=True),
-                data=signed.body,
-                headers=signed.headers,
+                yarl.URL(
+                    address, encoded=True
+                ),  # Without a body, which would leave one turn of the loop later.
+                headers=headers,
                 allow_redirects=False,  # A redirect would send the same order again.
                 timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(DIAL_S, timeout_s)),
             ) as response:
@@ -126,7 +118,8 @@ class Rest:
         now = Nanos(self._clock.now())
         what = "no answer" if sent else "not connected"
         after = (now - signed_at) / SECOND
-        why = f"{what} after {after:.2f} s: {type(error).__name__} {error}".strip()
+        told = str(error).partition("?")[0]  # An address ends where its parameters and signature begin.
+        why = f"{what} after {after:.2f} s: {type(error).__name__} {told}".strip()
         return NoReply(sent=sent, why=why, signed_at=signed_at, ts_recv=now)
 
     def _session(self) -> aiohttp.ClientSession:

@@ -9,16 +9,6 @@ from skalp_bot.exch.fields import DecodeError, parsed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
-    """A request as it goes over the wire; ``at`` is our clock at the signature."""
-
-    url: str
-    body: bytes | None
-    headers: Mapping[str, str]
-    at: Nanos
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """``api`` is the signer's name of the version and class of endpoint; costs are Binance's."""
 
@@ -28,7 +18,6 @@ class Request:
     params: Mapping[str, str] = field(default_factory=dict)
     weight: int = 1
     orders: int = 0
-    signed: Signed | None = None  # Where there was time to sign it before it may leave.
 
     @property
     def name(self) -> str:

@@ -49,29 +49,40 @@ class JournalStats:
 class RowTicket:
     """A promise that a row is durable; any number may wait for it."""
 
-    __slots__ = ("_error", "_settled", "_waiters", "durable")
+    __slots__ = ("_settled", "_then", "durable", "error")
 
     def __init__(self, *, durable: bool = False) -> None:
         self.durable = durable
+        self.error = ""
         self._settled = durable
-        self._error: str | None = None
-        self._waiters: asyncio.Event | None = None
+        self._then: list[Callable[[], None]] = []
 
     async def wait(self) -> None:
         """Return when durable; raise JournalError when it never will be."""
         if not self._settled:
-            if self._waiters is None:
-                self._waiters = asyncio.Event()
-            await self._waiters.wait()
-        if self._error is not None:
-            raise JournalError(self._error)
+            told = asyncio.Event()
+            self.when_settled(told.set)
+            await told.wait()
+        if self.error:
+            raise JournalError(self.error)
 
-    def settle(self, error: str | None) -> None:
-        self.durable = error is None
+    def when_settled(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called soon after the promise is kept or broken."""
+        if self._settled:
+            asyncio.get_running_loop().call_soon(call)
+        else:
+            self._then.append(call)
+
+    def settle(self, error: str) -> None:
+        """Kept when ``error`` is empty. The calls are the loop's own: none can spoil another."""
+        self.durable = not error
         self._settled = True
-        self._error = error
-        if self._waiters is not None:
-            self._waiters.set()
+        self.error = error
+        if self._then:
+            loop = asyncio.get_running_loop()
+            for call in self._then:
+                loop.call_soon(call)
+            self._then = []
 
 
 KEPT = RowTicket(durable=True)
@@ -184,7 +195,16 @@ class SqliteJournal:
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         drafts = [draft for draft, _ in self._committing]
-        loop.run_in_executor(self._executor, self._commit, drafts).add_done_callback(self._committed)
+        self._executor.submit(self._write, loop, drafts)
+
+    def _write(self, loop: asyncio.AbstractEventLoop, drafts: list[Draft]) -> None:
+        """In the writer's thread: whatever happens, the loop hears of it once."""
+        error = ""
+        try:
+            self._commit(drafts)
+        except BaseException as failure:  # noqa: BLE001  # Told, and the journal is broken with it.
+            error = f"{type(failure).__name__}: {failure}"
+        loop.call_soon_threadsafe(self._committed, error)
 
     def _commit(self, drafts: list[Draft]) -> None:
         """In the writer's thread. What fails here is never tried again on this connection.
@@ -209,18 +229,17 @@ class SqliteJournal:
             raise
         self._tip = (row_id, before)
 
-    def _committed(self, done: "asyncio.Future[None]") -> None:
+    def _committed(self, error: str) -> None:
         """Back on the loop: keep the promises of the group, or break them all."""
         group, self._committing = self._committing, []
         took = self._clock.monotonic() - self._started
         self._commit_ns = [took, max(took, self._commit_ns[1])]
-        error = done.exception()
-        if error is None:
-            self._counts = [self._counts[0] + len(group), self._counts[1] + 1]
+        if error:
+            self._break(error)
         else:
-            self._break(f"{type(error).__name__}: {error}")
+            self._counts = [self._counts[0] + len(group), self._counts[1] + 1]
         for _, ticket in group:
-            ticket.settle(self.broken if error is not None else None)
+            ticket.settle((self.broken or error) if error else "")
         if self._queue:
             self._begin()
 

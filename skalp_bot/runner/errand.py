@@ -192,10 +192,6 @@ class Gate:
     async def stream(self) -> None:
         await self._venue.stream()
 
-    def prepare(self, command: Command) -> None:
-        if self._reached.is_set():
-            self._venue.prepare(command)
-
     async def execute(self, command: Command) -> None:
         if isinstance(command, SubmitOrder) and increases(command):
             now = Nanos(self._clock.now())
@@ -225,8 +221,6 @@ class Nowhere:
 
     async def stream(self) -> None:
         raise VenueError(self._why)
-
-    def prepare(self, command: Command) -> None: ...
 
     async def execute(self, command: Command) -> None:
         raise VenueError(self._why)

@@ -33,6 +33,7 @@ from skalp_bot.runner.text import clock_text
 
 REFUSAL_AGAIN = 10 * SECOND
 WORTH_A_WARNING = (OrderStatus.UNKNOWN, OrderStatus.REJECTED, OrderStatus.NOT_SENT, OrderStatus.DEAD)
+TOLD = frozenset((StreamChanged, Control, DecodeFailed, RequestFailed))  # Events with a line of their own.
 Line = dict[str, Any]
 
 

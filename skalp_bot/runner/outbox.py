@@ -90,7 +90,7 @@ class Outbox:
         if entries:
             self._tasks.create_task(self._wait_then_release(entries, ticket))
         if others:
-            self._tasks.create_task(self._release_soon(others, ticket))
+            self._release_soon(others, ticket)
 
     def drop_entries(self, why: str) -> None:
         """Turn back every entry that is not on the wire yet."""
@@ -119,17 +119,27 @@ class Outbox:
         for parcel in entries:
             self._turn_back(parcel, why)
 
-    async def _release_soon(self, parcels: list[Parcel], ticket: Ticket) -> None:
-        """Exits and cancels: a slow disk may hold them up for ``exit_wait_ms`` and no longer."""
-        for parcel in parcels:
-            self._exchange.prepare(parcel.command)
-        try:
-            async with asyncio.timeout(self._limits.exit_wait_ms / 1_000):
-                await ticket.wait()
-        except JournalError as error:
-            self._journal_broke(str(error))
-        except TimeoutError:
-            pass
+    def _release_soon(self, parcels: list[Parcel], ticket: Ticket) -> None:
+        """Exits and cancels: a slow disk may hold them up for ``exit_wait_ms`` and no longer.
+
+        Called back, not waited for in a task: that is a part of what an exit takes beyond its commit.
+        """
+        timer = asyncio.get_running_loop().call_later(
+            self._limits.exit_wait_ms / 1_000, self._let_go, parcels, ticket
+        )
+
+        def settled() -> None:
+            timer.cancel()
+            if ticket.error:
+                self._journal_broke(ticket.error)
+            self._let_go(parcels, ticket)
+
+        ticket.when_settled(settled)
+
+    def _let_go(self, parcels: list[Parcel], ticket: Ticket) -> None:
+        """By the disk or by the clock, whichever comes first."""
+        if parcels[0].number not in self._parked:
+            return
         if not ticket.durable:
             self._note_ahead(parcels)
         self._release(parcels)
@@ -170,7 +180,7 @@ class Outbox:
         return isinstance(command, CancelOrder) and any(each.command == command for each in self._ready)
 
     def _dispatch(self) -> None:
-        while self._ready:
+        while self._ready and not self._closed:
             parcel = self._ready[0]
             room = self._limits.concurrent
             if parcel.lane is not Lane.EXIT:
@@ -184,8 +194,14 @@ class Outbox:
             if late:
                 self._turn_back(parcel, late)
                 continue
+            sending = self._send(parcel)
+            try:
+                self._tasks.create_task(sending)
+            except RuntimeError:  # The group is shutting down: the process ends, what is queued never lived.
+                sending.close()
+                self._closed = True
+                return
             self._in_flight += 1
-            self._tasks.create_task(self._send(parcel))
 
     async def _send(self, parcel: Parcel) -> None:
         late = self._late(parcel.command)

@@ -48,6 +48,7 @@ from skalp_bot.runner.words import closing_words, opening_words
 
 OK, FAILED, USAGE, REFUSED, BROKEN = 0, 1, 2, 3, 4
 LOG_FILE = "log.jsonl"
+GIL_S = 0.0005  # The journal's thread and the loop take turns; either may hold the other up for so long.
 SOCKET_PATH_MAX = 107  # Of an address of a Unix socket, without its final zero.
 
 
@@ -66,6 +67,7 @@ class Ended(Exception):  # noqa: N818  # Not an error: the way the body of a Tas
 def main(options: RunOptions) -> int:
     """Run until stopped; the exit code says how it ended (0 ok, 1 failed, 3 refused, 4 broken invariant)."""
     give_back_large_blocks()
+    sys.setswitchinterval(GIL_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(Run(options, SystemClock()).run())
 
