@@ -12,6 +12,8 @@ from aurora.model.order import Side
 from skalp_bot.runner.inbox import Inbox, InboxFloodedError
 from tests.runner_kit import HandClock, beat, tick
 
+PRINT = MarketTrade(symbol="A", price=1.0, qty=1.0, taker=Side.BUY, ts_event=Nanos(0), ts_recv=Nanos(0))
+
 
 def news(number: int) -> LeverageChanged:
     return LeverageChanged(symbol="BTCUSDT", leverage=number, ts_recv=Nanos(number))
@@ -131,9 +133,8 @@ def test_only_the_latest_mark_price_is_kept() -> None:
 
 def test_prints_between_others_are_bounded_and_counted() -> None:
     box, _ = made()
-    trade = MarketTrade(symbol="A", price=1.0, qty=1.0, taker=Side.BUY, ts_event=Nanos(0), ts_recv=Nanos(0))
     for _ in range(5_000):
-        box.put(trade)
+        box.put(PRINT)
     assert len(box) == 4_096
     assert box.trades_dropped == 5_000 - 4_096
 
@@ -207,6 +208,35 @@ def test_an_event_passed_on_reaches_a_waiting_reader_at_once_and_only_once() -> 
     assert read == [first], "it waits no more"
     assert drained(box) == [second]
     assert box.frames == 2
+
+
+@pytest.mark.parametrize(
+    "event", [tick(100.0), mark(1.0), beat(), news(1), PRINT], ids=lambda e: type(e).__name__
+)
+def test_no_reader_waits_while_something_does(event: Event) -> None:
+    box, _ = made()
+    read: list[Event | None] = []
+    box.put(event)
+    assert not box.when_next(read.append)
+    box.pass_on(news(2))
+    assert read == []
+    assert len(drained(box)) == 2
+    assert box.when_next(read.append)
+    box.pass_on(news(3))
+    assert read == [news(3)]
+
+
+def test_news_after_a_rest_is_the_first_of_a_row() -> None:
+    box, _ = made()
+    for number in range(64):
+        box.put(news(number))
+    for _ in range(64):
+        box.take()
+    assert box.when_next(lambda _: None)
+    box.pass_on(news(64))
+    box.put(tick(100.0))
+    box.put(news(65))
+    assert box.take() == news(65)
 
 
 def test_an_event_passed_on_overtakes_nothing_that_waits() -> None:

@@ -111,7 +111,8 @@ def book_ticker(row: Row, now: Nanos) -> BookTicker:
         symbol, update_id, at_ms = row["s"], row["u"], row["T"]
         if type(symbol) is not str or type(update_id) is not int or type(at_ms) is not int:
             raise DecodeError(f"bookTicker: symbol {symbol!r}, update {update_id!r}, time {at_ms!r}")
-        mid, at = (bid + ask) * 0.5, Nanos(at_ms * MILLISECOND)
+        mid = (bid + ask) * 0.5
+        at: Nanos = at_ms * MILLISECOND  # type: ignore[assignment]  # Naming it would cost a call per tick.
         # In the order of the fields: names cost as much as the rest of it. The extremes are its own.
         return BookTicker(
             symbol, bid, bid_qty, ask, ask_qty, bid_text, ask_text, update_id, at, now, mid, mid, bid, ask

@@ -62,7 +62,7 @@ class Leg:
 class Socket:
     """A stream: one connection, and a second one while a young one relieves one that has grown old.
 
-    ``last_at`` is the monotonic time of the last frame; ``up`` is what the engine was told last; while
+    ``last_at`` is the time of the last frame; ``up`` is what the engine was told last; while
     ``doubled`` everything may be heard twice.
     """
 
@@ -108,7 +108,7 @@ class Socket:
 
     def connected(self, leg: Leg) -> None:
         """ccxt reached the address; a stream without subscriptions is up with that."""
-        leg.connected_at = self.last_at = self._clock.monotonic()
+        leg.connected_at, self.last_at = self._clock.monotonic(), self._clock.now()
         if not self.plan.names:
             self._raised(leg, "connected")
 
@@ -118,7 +118,7 @@ class Socket:
         Never raises: the connection would die of it.
         """
         now: Nanos = self._clock.now()  # type: ignore[assignment]  # Naming it would cost a call per tick.
-        self.last_at = self._clock.monotonic()
+        self.last_at = now
         try:
             row = orjson.loads(frame)
             if "e" in row:
@@ -175,7 +175,7 @@ class Socket:
 
     def silent_s(self) -> float:
         """Seconds since the last frame of a stream that is up; zero for one that is not."""
-        return self._age_s(self.last_at) if self.up else 0.0
+        return (self._clock.now() - self.last_at) / SECOND if self.up else 0.0
 
     async def _session(self, leg: Leg) -> str:
         """Until the connection ends; the reason why it did."""

@@ -84,9 +84,16 @@ class Inbox:
             self.frames += 1
         reader(event)
 
-    def when_next(self, reader: Reader) -> None:
-        """Have the reader of an empty inbox called once: soon after a put, or with what is passed on."""
+    def when_next(self, reader: Reader) -> bool:
+        """Have the reader called once: soon after a put, or with what is passed on.
+
+        False where something waits: that is to be taken first.
+        """
+        if self._account or self._due or self._trades or self._beat is not None:
+            return False
+        self._in_a_row = 0
         self._waiting = reader
+        return True
 
     def take(self) -> Event | None:
         """The next event, or None when there is none."""

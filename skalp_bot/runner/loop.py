@@ -72,11 +72,10 @@ class Loop:
         try:
             for _ in range(IN_A_ROW):
                 event = event or self._inbox.take()
-                if event is None:
-                    self._inbox.when_next(self._drain)
-                    return
-                if self.turn(event).commands:
+                if event is not None and self.turn(event).commands:
                     break
+                if self._inbox.when_next(self._drain):
+                    return
                 event = None
         except BaseException as error:  # noqa: BLE001  # Not held back: it is what ``run`` ends with.
             self._ended.set_exception(error)
