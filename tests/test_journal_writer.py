@@ -241,12 +241,50 @@ def test_a_restart_folds_the_checkpoint_and_what_came_after(path: Path) -> None:
     again = journal(path)
     found = again.reader.last_checkpoint(Books)
     assert found is not None
-    assert (found.value, found.seq) == (books, 2)
+    assert (found.value, found.until) == (books, 2)
     assert list(again.reader.facts_after(found)) == [*step(3).facts, *step(4).facts, epoch(9)]
     assert len(list(again.reader.facts_after(None))) == 5
     assert again.last_seq == 4
     assert again.reader.last_epoch() == 9
     asyncio.run(again.close())
+
+
+def test_no_record_waits_for_a_checkpoint_and_a_restart_folds_those_that_overtook_it(path: Path) -> None:
+    books = Books(count=1, names=tuple(f"A{n}USDT" for n in range(300_000)))
+
+    async def write() -> list[str]:
+        book, order = journal(path), list[str]()
+        await book.append(step(1)).wait()
+        kept = book.checkpoint(books)
+        kept.when_settled(lambda: order.append("checkpoint"))
+        for n in (2, 3):
+            ticket = book.append(step(n))
+            ticket.when_settled(lambda n=n: order.append(f"step {n}"))  # type: ignore[misc]  # Bound now.
+            await ticket.wait()
+        await book.close()
+        return order
+
+    assert asyncio.run(write()) == ["step 2", "step 3", "checkpoint"]
+    again = journal(path)
+    assert [(row.id, row.kind) for row in again.reader.newest(2)] == [(3, "Heartbeat"), (4, "Checkpoint")]
+    found = again.reader.last_checkpoint(Books)
+    assert found is not None
+    assert (found.value, found.until) == (books, 1)
+    assert list(again.reader.facts_after(found)) == [*step(2).facts, *step(3).facts]
+    assert again.last_seq == 3
+    asyncio.run(again.close())
+
+
+def test_a_state_that_cannot_be_written_breaks_the_journal_and_says_so(path: Path) -> None:
+    async def write() -> str:
+        book = journal(path)
+        ticket = book.checkpoint(Books(count=1.5, names=()))  # type: ignore[arg-type]  # The point.
+        with pytest.raises(JournalError, match=r"Books\.count: expected int"):
+            await ticket.wait()
+        await book.close()
+        return book.broken or ""
+
+    assert "expected int" in asyncio.run(write())
 
 
 def test_an_empty_journal_has_nothing_to_restore(path: Path) -> None:

@@ -40,11 +40,14 @@ def decode(data: bytes, kind: type[T]) -> T: ...
 def decode(data: bytes, kind: Hint) -> Any: ...
 def decode(data: bytes, kind: Hint) -> Any:
     """The value of the given type; JournalError names the type and the field that does not fit."""
+    return reader_of(kind)(parsed(data))
+
+
+def parsed(data: bytes) -> Json:
     try:
-        raw = orjson.loads(data)
+        return orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise JournalError(f"not JSON: {error}") from error
-    return reader_of(kind)(raw)
 
 
 # --- writing -----------------------------------------------------------------------------------------

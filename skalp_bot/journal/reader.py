@@ -10,7 +10,7 @@ import apsw
 from aurora.model.facts import DurableFact, EpochTaken
 from aurora.model.numbers import Nanos
 from skalp_bot.journal import schema
-from skalp_bot.journal.codec import decode
+from skalp_bot.journal.codec import parsed, reader_of
 from skalp_bot.journal.rows import CHECKPOINT, Row, chained
 from skalp_bot.journal.schema import Fingerprint
 from skalp_bot.ports import JournalError
@@ -24,10 +24,9 @@ COLUMNS = "id, kind, seq, ts, body, commands, facts, hash"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpointed(Generic[T]):
-    """The whole state after step ``seq``, and the row that holds it."""
+    """The whole state as it was after row ``until``; rows behind that are told by themselves."""
 
-    row_id: int
-    seq: int
+    until: int
     ts: Nanos
     value: T
 
@@ -65,12 +64,14 @@ class JournalReader:
         if not rows:
             return None
         row = rows[0]
-        value = decode((row.body or "").encode(), kind)
-        return Checkpointed(row_id=row.id, seq=row.seq, ts=row.ts, value=value)
+        raw = parsed((row.body or "").encode())
+        late = isinstance(raw, dict) and "until" in raw  # Else written in its place, as all were once.
+        until, state = (raw["until"], raw["state"]) if late else (row.id - 1, raw)
+        return Checkpointed(until=until, ts=row.ts, value=reader_of(kind)(state))
 
     def facts_after(self, checkpoint: Checkpointed[Any] | None) -> Iterator[DurableFact]:
         """Durable facts since the checkpoint, in order; all there are when there is none."""
-        for row in self.read_rows(after=checkpoint.row_id if checkpoint else 0):
+        for row in self.read_rows(after=checkpoint.until if checkpoint else 0):
             yield from row.durable_facts
 
     def last_epoch(self) -> int:
@@ -96,9 +97,14 @@ class JournalReader:
         newest = self.newest(1)
         return (newest[0].id, newest[0].hash) if newest else (0, self.account.genesis)
 
-    def last_checkpoint_id(self) -> int:
-        rows = self._rows(NEWEST_CHECKPOINT, ())
-        return rows[0].id if rows else 0
+    def checkpointed_until(self) -> int:
+        """The last row the newest checkpoint knows of; 0 when there is none."""
+        until_of = "ifnull(json_extract(body, '$.until'), id - 1)"
+        for row_id, until in self._query(f"id, {until_of} from rows {NEWEST_CHECKPOINT}"):
+            if not isinstance(until, int) or not 0 <= until < row_id:
+                raise JournalError(f"journal {self.path}: row {row_id} is no checkpoint; {ADVICE}")
+            return until
+        return 0
 
     def _hash_of(self, row_id: int) -> bytes:
         rows = self._rows("where id = ?", (row_id,))
@@ -107,17 +113,18 @@ class JournalReader:
         return rows[0].hash
 
     def _rows(self, clause: str, bindings: tuple[Any, ...]) -> list[Row]:
-        try:
-            found: list[tuple[Any, ...]] = self._connection.execute(
-                f"select {COLUMNS} from rows {clause}",  # noqa: S608 -- clauses are this module's own
-                bindings,
-            ).fetchall()
-        except apsw.Error as error:
-            raise JournalError(f"journal {self.path} cannot be read: {error}") from error
         return [
             Row(id=i, kind=kind, seq=seq, ts=ts, body=body, commands=commands, facts=facts, hash=digest)
-            for i, kind, seq, ts, body, commands, facts, digest in found
+            for i, kind, seq, ts, body, commands, facts, digest in self._query(
+                f"{COLUMNS} from rows {clause}", bindings
+            )
         ]
+
+    def _query(self, query: str, bindings: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return list(self._connection.execute(f"select {query}", bindings))
+        except apsw.Error as error:
+            raise JournalError(f"journal {self.path} cannot be read: {error}") from error
 
 
 ADVICE = "restore a backup, or move the file aside and let the next start adopt what the exchange shows"

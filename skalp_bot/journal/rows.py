@@ -20,7 +20,7 @@ EPOCH_ZERO = 1_735_689_600  # 2025-01-01 00:00:00 UTC, in Unix seconds.
 class Row:
     """``kind`` is the event's class name; for a fact of the shell's, the fact's; or Checkpoint.
 
-    ``body`` is the event, or the state of a checkpoint; a fact of the shell's own has none.
+    ``body`` is the event, or what ``checkpointed`` wrote; a fact of the shell's own has none.
     """
 
     id: int  # 1, 2, 3, ... without gaps.
@@ -56,7 +56,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A row before it has its place in the chain."""
+    """A row before it has its place in the chain; a ``body`` that is text is written already."""
 
     kind: str
     seq: int
@@ -79,7 +79,7 @@ def of_step(step: Step) -> Draft:
 
 def placed(draft: Draft, row_id: int, before: bytes) -> Row:
     """The draft encoded and chained behind the row whose hash is ``before``."""
-    body = None if draft.body is None else encode(draft.body).decode()
+    body = draft.body if draft.body is None or isinstance(draft.body, str) else encode(draft.body).decode()
     commands, facts = encode(draft.commands).decode(), encode(draft.facts).decode()
     held = content(row_id, draft.kind, draft.seq, draft.ts, body, commands, facts)
     return Row(
@@ -92,6 +92,11 @@ def placed(draft: Draft, row_id: int, before: bytes) -> Row:
         facts=facts,
         hash=sha256(before + held).digest(),
     )
+
+
+def checkpointed(state: object, *, until: int) -> str:
+    """The body of a checkpoint: the state as it was after row ``until``, perhaps not the last before it."""
+    return f'{{"until":{until},"state":{encode(state).decode()}}}'
 
 
 def content(*columns: int | str | None) -> bytes:

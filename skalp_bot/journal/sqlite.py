@@ -16,7 +16,7 @@ from aurora.model.step import Step
 from skalp_bot.journal import schema
 from skalp_bot.journal.lock import StateLock
 from skalp_bot.journal.reader import JournalReader
-from skalp_bot.journal.rows import CHECKPOINT, Draft, of_step, placed
+from skalp_bot.journal.rows import CHECKPOINT, Draft, checkpointed, of_step, placed
 from skalp_bot.journal.schema import Fingerprint
 from skalp_bot.ports import Clock, JournalError
 
@@ -108,13 +108,16 @@ class SqliteJournal:
             self._connection = schema.open_writer(path, fingerprint, vfs=limits.vfs)
             undo.callback(self._connection.close)
             self.reader = JournalReader(path, self._connection if limits.vfs else None)
-            checkpoint_id = self.reader.last_checkpoint_id()
-            self.reader.verify_chain(after=max(checkpoint_id - 1, 0))  # The checkpoint itself included.
+            known = self.reader.checkpointed_until()
+            self.reader.verify_chain(after=known)  # The checkpoint itself included.
             undo.pop_all()
         self._tip = self.reader.tip()
-        self._since_checkpoint = self._tip[0] - checkpoint_id
+        self._queued = self._tip[0]  # The id of the last row queued.
+        self._since_checkpoint = self._queued - known - (known > 0)
         self._last_seq = max((row.seq for row in self.reader.newest(1)), default=0)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._checkpointer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._checkpoints: deque[RowTicket] = deque()  # Being written down.
 
     @property
     def checkpoint_due(self) -> bool:
@@ -151,32 +154,54 @@ class SqliteJournal:
         )
 
     def checkpoint(self, state: object) -> RowTicket:
-        """Queue the whole state as it is after the last step appended; a dataclass the codec can write."""
-        now = Nanos(self._clock.now())
-        ticket = self._put(Draft(kind=CHECKPOINT, seq=self._last_seq, ts=now, body=state))
+        """Write down the whole state as it is after the last row queued; a dataclass the codec can write.
+
+        In a thread of its own, and in the queue when it is text: the records of orders do not wait for it.
+        """
+        ticket = RowTicket()
+        self._checkpoints.append(ticket)
         self._since_checkpoint = 0
+        loop = asyncio.get_running_loop()
+        self._checkpointer.submit(self._write_down, loop, state, self._queued)
         return ticket
+
+    def _write_down(self, loop: asyncio.AbstractEventLoop, state: object, until: int) -> None:
+        """In the checkpoint's thread."""
+        body = error = ""
+        try:
+            body = checkpointed(state, until=until)
+        except BaseException as failure:  # noqa: BLE001  # Told, and the journal is broken with it.
+            error = f"{type(failure).__name__}: {failure}"
+        loop.call_soon_threadsafe(self._written_down, body, error)
+
+    def _written_down(self, body: str, error: str) -> None:
+        ticket = self._checkpoints.popleft()
+        if error:
+            self._break(error)
+        now = Nanos(self._clock.now())
+        self._put(Draft(kind=CHECKPOINT, seq=self._last_seq, ts=now, body=body), ticket)
 
     async def close(self) -> None:
         """Commit what is queued, then let go of file and lock. Idempotent; never raises for a broken disk."""
-        last = self._queue[-1] if self._queue else self._committing[-1] if self._committing else None
-        if last is not None:
+        while waiting := self._checkpoints or [ticket for _, ticket in self._queue or self._committing]:
             with contextlib.suppress(JournalError):
-                await last[1].wait()
+                await waiting[-1].wait()
+        self._checkpointer.shutdown(wait=True)
         self._executor.shutdown(wait=True)
         self.reader.close()
         with contextlib.suppress(apsw.Error):
             self._connection.close()
         self._lock.release()
 
-    def _put(self, draft: Draft) -> RowTicket:
-        ticket = RowTicket()
+    def _put(self, draft: Draft, ticket: RowTicket | None = None) -> RowTicket:
+        ticket = ticket or RowTicket()
         if self.broken is None and len(self._queue) >= self._limits.queue_max:
             self._break(f"the disk is {len(self._queue)} rows behind")
         if self.broken is not None:
             ticket.settle(self.broken)
             return ticket
-        self._since_checkpoint += 1
+        self._since_checkpoint += draft.kind != CHECKPOINT
+        self._queued += 1
         self._queue.append((draft, ticket))
         if not self._committing:
             self._begin()
