@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import signal
 import statistics
 import subprocess
@@ -236,6 +237,7 @@ def commit_on_demand(folder: Path) -> None:
 
 async def commit_loop(folder: Path) -> None:
     """Rows as an exit writes them, each awaited before the next, at the pace of the exits."""
+    from scripts.bench_exits_venue import GAP_S
     from skalp_bot.clock import SystemClock
     from skalp_bot.journal.schema import FILE, Fingerprint
     from skalp_bot.journal.sqlite import open_journal
@@ -245,6 +247,7 @@ async def commit_loop(folder: Path) -> None:
     account = Fingerprint(venue="paper", key_hash="0" * 16, instance="bench")
     book = open_journal(place / FILE, account, SystemClock())
     loop, seq, step = asyncio.get_running_loop(), 0, exit_step()
+    draw = random.Random(7)
     while line := (await loop.run_in_executor(None, sys.stdin.readline)).split():
         taken = []
         for _ in range(int(line[1])):
@@ -253,7 +256,7 @@ async def commit_loop(folder: Path) -> None:
             begun = time.monotonic_ns()
             await book.append(row).wait()
             taken.append(time.monotonic_ns() - begun)
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(draw.uniform(*GAP_S))
         print(json.dumps({"ns": taken}), flush=True)
     await book.close()
 

@@ -135,13 +135,12 @@ class Bench:
         return sum((p.qty for p in self.account.positions_of(symbol)), Decimal(0))
 
     def quote(self, symbol: str, bid: Decimal) -> int:
-        """Publish a quote; when it was about to be written."""
+        """Publish a quote; when it was about to be written: the loop writes at the end of its turn."""
         now = self.front.now_ms()
         update = self.books[symbol].quote(Quote(symbol=symbol, bid=bid, ask=bid + TICK))
         self.exchange.desk.venue.on_market(replace(update, t_ms=now), now)
-        at = time.monotonic_ns()
         self.exchange.settle(changed=False)
-        return at
+        return time.monotonic_ns()
 
     def open(self, symbol: str) -> None:
         """Somebody else's order opens a position of the account; the daemon takes it over."""
