@@ -352,3 +352,35 @@ def test_rows_that_mention_an_id_are_found(path: Path) -> None:
 def test_it_is_the_journal_the_runner_asks_for(path: Path) -> None:
     book: Journal = journal(path)
     asyncio.run(book.close())
+
+
+def test_a_call_that_fails_keeps_no_other_from_hearing_and_rows_it_queued_are_written(path: Path) -> None:
+    async def write() -> tuple[list[str], list[str]]:
+        heard, failures = list[str](), list[str]()
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, told: failures.append(str(told["exception"]))
+        )
+        book = journal(path, limits=Limits(batch=2))
+
+        def fail() -> None:
+            raise ValueError("a waiter of no use")
+
+        def one_more() -> None:
+            book.append(step(6))
+
+        first, second = book.append(step(1)), book.append(step(2))
+        first.when_settled(fail)
+        first.when_settled(lambda: heard.append("first"))
+        second.when_settled(lambda: heard.append("second"))
+        second.when_settled(one_more)  # While the group is being settled.
+        for n in (3, 4, 5):
+            book.append(step(n))
+        await book.close()
+        return heard, failures
+
+    heard, failures = asyncio.run(write())
+    assert (heard, failures) == (["first", "second"], ["a waiter of no use"])
+    again = journal(path)
+    assert [row.seq for row in again.reader.read_rows()] == [1, 2, 3, 4, 5, 6]
+    again.reader.verify_chain()
+    asyncio.run(again.close())

@@ -140,7 +140,7 @@ class Budget:
 
     def _close(self, request: Request, reply: Reply, now: int) -> None:
         until = _silence_until(reply, now)
-        if reply.code == TOO_MANY_ORDERS and reply.status == 429:
+        if reply.status == 429 and reply.code == TOO_MANY_ORDERS:
             self.orders_closed_until = max(self.orders_closed_until, until or self.orders[0].ends())
             return
         fallback = now + BAN_S * SECOND if reply.status == 418 else self.weight.ends()

@@ -194,9 +194,10 @@ class BinanceExchange:
 
     async def _ask(self, request: Request, lane: Lane, *, send_before: Nanos | None = None) -> Answer:
         answer = await self._rest.ask(request, lane, send_before=send_before)
-        if isinstance(answer, Reply) and answer.code in SKEWED:
+        code = answer.code if isinstance(answer, Reply) else None
+        if code in SKEWED:
             self._skewed.set()
-        if isinstance(answer, Reply) and answer.code in OUTDATED:
+        if code in OUTDATED:
             self._outdated.set()
         return answer
 

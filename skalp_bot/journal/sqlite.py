@@ -67,22 +67,24 @@ class RowTicket:
             raise JournalError(self.error)
 
     def when_settled(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called soon after the promise is kept or broken."""
+        """Have ``call`` called once the promise is kept or broken; what it raises is the loop's to tell."""
         if self._settled:
             asyncio.get_running_loop().call_soon(call)
         else:
             self._then.append(call)
 
     def settle(self, error: str) -> None:
-        """Kept when ``error`` is empty. The calls are the loop's own: none can spoil another."""
+        """Kept when ``error`` is empty. Calls are made at once: a turn of the loop is time of an exit."""
         self.durable = not error
         self._settled = True
         self.error = error
-        if self._then:
-            loop = asyncio.get_running_loop()
-            for call in self._then:
-                loop.call_soon(call)
-            self._then = []
+        calls, self._then = self._then, []
+        for call in calls:
+            try:
+                call()
+            except Exception as failure:  # noqa: BLE001  # One must not keep the others from being told.
+                told = {"message": "what waited for a record failed", "exception": failure}
+                asyncio.get_running_loop().call_exception_handler(told)
 
 
 KEPT = RowTicket(durable=True)
@@ -265,7 +267,7 @@ class SqliteJournal:
             self._counts = [self._counts[0] + len(group), self._counts[1] + 1]
         for _, ticket in group:
             ticket.settle((self.broken or error) if error else "")
-        if self._queue:
+        if self._queue and not self._committing:  # A call may have queued a row, and begun with it.
             self._begin()
 
     def _break(self, why: str) -> None:
