@@ -286,7 +286,7 @@ def _expiry(code: str) -> str:
 
 def _streamed_fill(order: Row, now: Nanos) -> Fill | None:
     """A trade, or a forced close (CALCULATED) that really moved something."""
-    if order.get("x") not in {"TRADE", "CALCULATED"} or not number_or_zero(order, "l"):
+    if text_or_empty(order, "x") not in {"TRADE", "CALCULATED"} or not number_or_zero(order, "l"):
         return None
     return Fill(
         symbol=text(order, "s"),

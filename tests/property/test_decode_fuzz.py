@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,16 @@ def test_the_frames_we_spoil_are_good() -> None:
 @given(st.data())
 def test_a_spoiled_account_frame_never_raises(data: st.DataObject) -> None:
     user_event(spoiled(data.draw(st.sampled_from(FRAMES)), data.draw), NOW)
+
+
+@pytest.mark.parametrize("odd_value", [[], {}, None, True, 1.5, "x"], ids=repr)
+def test_no_single_odd_value_in_an_account_frame_raises(odd_value: object) -> None:
+    for frame in FRAMES:
+        for key in frame:
+            user_event(frame | {key: odd_value}, NOW)
+        for key, part in frame.items():
+            for name in part if isinstance(part, dict) else ():
+                user_event(frame | {key: part | {name: odd_value}}, NOW)
 
 
 @given(st.data())
