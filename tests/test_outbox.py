@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,10 @@ from aurora.model.events import Event, OrderNotSent, RequestFailed
 from aurora.model.facts import SentAhead
 from aurora.model.numbers import MILLISECOND, Nanos
 from aurora.model.order import Role
+from skalp_bot.journal.schema import FILE
+from skalp_bot.journal.sqlite import Limits
 from skalp_bot.runner.outbox import BACKLOG_LIMIT, Outbox, OutboxLimits
+from tests.journal_kit import journal
 from tests.runner_kit import (
     Disk,
     HandClock,
@@ -294,3 +298,32 @@ def test_an_exit_whose_disk_answers_after_the_run_has_ended_is_not_sent() -> Non
 
     exchange, failures = asyncio.run(run())
     assert (exchange.ids, failures) == ([], [])
+
+
+@pytest.mark.parametrize("command", [submit("x1", role=Role.EXIT), cancel("x1")])
+def test_an_exit_whose_own_note_breaks_the_journal_is_sent_once(tmp_path: Path, command: object) -> None:
+    async def run() -> tuple[RecordingExchange, Outbox, list[str]]:
+        """The disk stands still with one row; the row of the exit fills the queue, its note is too many."""
+        exchange, alerts = RecordingExchange(), list[str]()
+        book = journal(tmp_path / FILE, limits=Limits(queue_max=1, delay=lambda: 0.3))
+        async with task_group() as tasks:
+            outbox = Outbox(
+                exchange=exchange,
+                journal=book,
+                clock=HandClock(),
+                emit=lambda _: None,
+                alert=lambda code, _: alerts.append(code),
+                tasks=tasks,
+            )
+            book.append(step(query("q1")))
+            one = step(command)  # type: ignore[arg-type]  # The story hands over commands only.
+            outbox.put(one, book.append(one), Nanos(0))
+            await until(lambda: bool(exchange.ids) and outbox.idle)
+            await asyncio.sleep(0.02)
+        assert book.broken is not None
+        await book.close()
+        return exchange, outbox, alerts
+
+    exchange, outbox, alerts = asyncio.run(run())
+    assert (exchange.ids, outbox.sent, outbox.sent_ahead) == (["x1"], 1, 1)
+    assert alerts == ["JOURNAL_BROKEN"]

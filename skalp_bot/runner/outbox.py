@@ -140,6 +140,8 @@ class Outbox:
         """By the disk or by the clock, whichever comes first."""
         if parcels[0].number not in self._parked:
             return
+        for parcel in parcels:  # First: a note that breaks the journal settles this very ticket.
+            self._parked.pop(parcel.number, None)
         if not ticket.durable:
             self._note_ahead(parcels)
         self._release(parcels)
