@@ -98,8 +98,8 @@ class BinanceClient(ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt carries
     ) -> tuple[str, Mapping[str, str]]:
         """Address and headers of a request, all its parameters in the address and the signature last.
 
-        HMAC SHA256 over the very text that is sent (Binance, "SIGNED endpoint security"); ccxt's own way to
-        the same takes ten times as long, and signs with the other kinds of key.
+        HMAC SHA256 over the very text that is sent (Binance, "SIGNED endpoint security"): ccxt takes ten
+        times as long to the same. What has no such signature, or another kind of key, is ccxt's to sign.
         """
         if api == "fapiPublic" or path == "listenKey" or "PRIVATE KEY" in self.secret:
             made = self.sign(path, [api], method, dict(params))
