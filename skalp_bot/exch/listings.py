@@ -74,6 +74,27 @@ def algo_view(row: Row) -> OrderView:
     )
 
 
+def position_view(row: Row) -> PositionView | None:
+    """None when it is flat: the venue lists such rows, and a symbol that is not listed is flat, too."""
+    amount = number(row, "positionAmt")
+    if not amount:
+        return None
+    if row.get("positionSide", "BOTH") != "BOTH":
+        raise DecodeError(f"{text(row, 'symbol')}: a {row['positionSide']} position of hedge mode")
+    return PositionView(
+        symbol=text(row, "symbol"),
+        qty=Qty(amount),
+        entry=price(row, "entryPrice"),
+        ts_event=nanos(row, "updateTime"),
+    )
+
+
+def balance_view(row: Row) -> BalanceView:
+    return BalanceView(
+        asset=text(row, "asset"), wallet=quote(row, "balance"), available=quote(row, "availableBalance")
+    )
+
+
 def order_views(payload: Any) -> tuple[OrderView, ...]:
     return tuple(order_view(row) for row in rows(payload, "openOrders"))
 
@@ -83,32 +104,13 @@ def algo_views(payload: Any) -> tuple[OrderView, ...]:
 
 
 def position_views(payload: Any) -> tuple[PositionView, ...]:
-    """Open positions only; a symbol that is not listed is flat."""
-    views = []
-    for row in rows(payload, "positionRisk"):
-        amount = number(row, "positionAmt")
-        if not amount:
-            continue
-        if row.get("positionSide", "BOTH") != "BOTH":
-            raise DecodeError(f"{text(row, 'symbol')}: a {row['positionSide']} position of hedge mode")
-        views.append(
-            PositionView(
-                symbol=text(row, "symbol"),
-                qty=Qty(amount),
-                entry=price(row, "entryPrice"),
-                ts_event=nanos(row, "updateTime"),
-            )
-        )
-    return tuple(views)
+    """Open positions only."""
+    views = (position_view(row) for row in rows(payload, "positionRisk"))
+    return tuple(view for view in views if view is not None)
 
 
 def balance_views(payload: Any) -> tuple[BalanceView, ...]:
-    return tuple(
-        BalanceView(
-            asset=text(row, "asset"), wallet=quote(row, "balance"), available=quote(row, "availableBalance")
-        )
-        for row in rows(payload, "balance")
-    )
+    return tuple(balance_view(row) for row in rows(payload, "balance"))
 
 
 def listed_fill(row: Row, now: Nanos) -> Fill:

@@ -1,7 +1,7 @@
 """Questions about the account, page by page until they are answered whole, or a stated failure."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from aurora.model.fill import CashFlow, Fill
 from aurora.model.numbers import MILLISECOND, SECOND, Nanos
 from skalp_bot.exch import listings
 from skalp_bot.exch.fields import DecodeError, rows
+from skalp_bot.exch.pieces import Listing
 from skalp_bot.exch.rest import Rest
 from skalp_bot.exch.venue_clock import VenueClock
 from skalp_bot.exch.wire import Reply, Request
@@ -36,7 +37,7 @@ class Part:
     """One listing of a snapshot."""
 
     request: Request
-    read: Callable[[Any], Any]
+    listing: Listing[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,10 @@ class Questions:
         self._rest = rest
         self._clock = clock
         self._venue_clock = venue_clock
+        self._positions = Listing("positionRisk", listings.position_view, clock=clock)
+        self._orders = Listing("openOrders", listings.order_view, clock=clock)
+        self._algo = Listing("openAlgoOrders", listings.algo_view, clock=clock)
+        self._balances = Listing("balance", listings.balance_view, clock=clock)
 
     async def snapshot(self, command: RequestSnapshot) -> AccountSnapshot | RequestFailed:
         """All parts at once, so that they describe nearly the same moment.
@@ -63,10 +68,10 @@ class Questions:
         listed = {"symbol": command.symbol} if command.symbol else {}
         weight = 1 if command.symbol else 40
         parts = {
-            "positions": _part(POSITIONS, listings.position_views) if command.positions else None,
-            "orders": _part(OPEN_ORDERS, listings.order_views, listed, weight) if command.orders else None,
-            "algo": _part(OPEN_ALGO, listings.algo_views, listed, weight) if command.algo_orders else None,
-            "balances": _part(BALANCES, listings.balance_views) if command.balances else None,
+            "positions": _part(POSITIONS, self._positions) if command.positions else None,
+            "orders": _part(OPEN_ORDERS, self._orders, listed, weight) if command.orders else None,
+            "algo": _part(OPEN_ALGO, self._algo, listed, weight) if command.algo_orders else None,
+            "balances": _part(BALANCES, self._balances) if command.balances else None,
         }
         async with asyncio.TaskGroup() as tasks:
             asked = {name: tasks.create_task(self._read(part, lane)) for name, part in parts.items()}
@@ -143,19 +148,20 @@ class Questions:
         if part is None:
             return None
         try:
-            payload = await self._ask(part.request, lane)
-            await self._clock.sleep(0)  # An exit need not wait for all of a large answer.
-            return part.read(payload)
+            return await part.listing.views((await self._told(part.request, lane)).body)
         except (AskError, DecodeError) as error:
             return Failure(why=str(error))
 
     async def _ask(self, request: Request, lane: Lane = Lane.QUERY) -> Any:
+        return (await self._told(request, lane)).payload()
+
+    async def _told(self, request: Request, lane: Lane) -> Reply:
         answer = await self._rest.ask(request, lane)
         if not isinstance(answer, Reply):
             raise AskError(f"{request.name}: {answer.why}")
         if answer.status != 200:
             raise AskError(f"{request.name}: HTTP {answer.status} {answer.code or ''} {answer.message}")
-        return answer.payload()
+        return answer
 
     def _failed(self, name: str, subject: str, why: str) -> RequestFailed:
         return RequestFailed(request=name, subject=subject, why=why, ts_recv=self._now())
@@ -165,6 +171,6 @@ class Questions:
 
 
 def _part(
-    request: Request, read: Callable[[Any], Any], params: dict[str, str] | None = None, weight: int = 5
+    request: Request, listing: Listing[Any], params: dict[str, str] | None = None, weight: int = 5
 ) -> Part:
-    return Part(request=replace(request, params=params or {}, weight=weight), read=read)
+    return Part(request=replace(request, params=params or {}, weight=weight), listing=listing)
