@@ -22,7 +22,7 @@ def parsed(body: str) -> Any:
     """JSON with exact numbers; NaN and Infinity are refused."""
     try:
         return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise DecodeError(f"not JSON: {body[:80]!r}") from error
 
 

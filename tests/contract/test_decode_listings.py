@@ -113,7 +113,7 @@ def test_recorded_candles_are_read() -> None:
     )
 
 
-@pytest.mark.parametrize("body", ["", "{", "NaN", '{"a": Infinity}', "[" * 100_000])
+@pytest.mark.parametrize("body", ["", "{", "NaN", '{"a": Infinity}', "[" * 100_000, "1e" + "9" * 20])
 def test_a_body_that_is_not_json_is_refused(body: str) -> None:
     with pytest.raises(DecodeError):
         parsed(body)
