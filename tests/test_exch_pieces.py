@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from skalp_bot.clock import SystemClock
 from skalp_bot.exch.fields import DecodeError, Row, parsed, rows, whole
-from skalp_bot.exch.pieces import PIECE, Listing
+from skalp_bot.exch.pieces import KEPT, PIECE, Listing
 from tests.exch_kit import awaited
 
 ROW = {"algoId": 1, "price": "0.10", "tick": 0.1, "why": None}
@@ -100,6 +100,28 @@ def test_a_listing_cut_or_spoiled_anywhere_is_read_alike_or_refused_alike(
 def test_what_is_no_list_of_rows_is_refused(body: str) -> None:
     with pytest.raises(DecodeError):
         views_of(body)
+
+
+@awaited
+async def test_a_row_that_says_the_same_again_is_the_same_view_and_a_changed_one_is_not() -> None:
+    asked = Listing("test", dict, clock=SystemClock())
+    first = await asked.views(compact([ROW | {"algoId": number} for number in range(200)]))
+    changed = [
+        ROW | {"algoId": number} | ({"price": "0.100"} if number == 7 else {}) for number in range(200)
+    ]
+    again = await asked.views(compact(changed))
+    assert [old is new for old, new in zip(first, again, strict=True)].count(False) == 1
+    assert again[7]["price"] == "0.100"
+    part = await asked.views(compact(changed[7:9]))
+    assert (part[0] is again[7], part[1] is first[8]) == (True, True)
+
+
+@awaited
+async def test_of_all_rows_ever_listed_only_the_newest_are_kept() -> None:
+    asked = Listing("test", dict, clock=SystemClock())
+    first = await asked.views(compact([ROW]))
+    await asked.views(compact([ROW | {"algoId": number + 2} for number in range(KEPT)]))
+    assert (await asked.views(compact([ROW])))[0] is not first[0]
 
 
 def test_one_row_that_cannot_be_read_refuses_the_whole_listing() -> None:
