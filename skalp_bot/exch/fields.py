@@ -18,10 +18,18 @@ class DecodeError(Exception):
     """A payload that does not say what it should."""
 
 
+def _refuse_constant(word: str) -> Any:
+    raise ValueError(f"{word} is not JSON")
+
+
+# Made once: for a short answer, making it takes as long as reading.
+EXACT = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+
+
 def parsed(body: str) -> Any:
     """JSON with exact numbers; NaN and Infinity are refused."""
     try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+        return EXACT.decode(body)
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise DecodeError(f"not JSON: {body[:80]!r}") from error
 
@@ -144,7 +152,3 @@ def _not_negative(value: Decimal, key: str) -> Decimal:
     if value < 0:
         raise DecodeError(f"{key}: below zero: {value}")
     return value
-
-
-def _refuse_constant(word: str) -> Any:
-    raise ValueError(f"{word} is not JSON")
