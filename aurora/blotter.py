@@ -72,6 +72,13 @@ class Blotter:
             return tuple(self._of_symbol.get(symbol, NONE).values())
         return tuple(self._orders.values())
 
+    def since(self, at: Nanos, symbol: str | None = None) -> tuple[Order, ...]:
+        """Open orders, and finished ones that moved at ``at`` or later: what a look of then may show."""
+        finished = self._finished if symbol is None else self._of_symbol.get(symbol, NONE)
+        late = [order for order in finished.values() if order.updated_at >= at and not order.open]
+        late.sort(key=lambda order: self._ranks[order.key])
+        return (*self.open_orders(symbol), *late)
+
     def of_position(self, symbol: str, epoch: int) -> tuple[Order, ...]:
         """Every remembered order of one position, finished ones too, oldest first.
 

@@ -53,7 +53,7 @@ def our_books(
     wallets: Iterable[tuple[str, Quote]],
     snapshot: AccountSnapshot,
 ) -> Books:
-    """What the snapshot can be held against; ``orders`` are all that are remembered, finished ones too.
+    """What the snapshot can be held against; ``orders`` may be finished ones, too.
 
     An order that moved after the snapshot was asked for may be listed or not, also when that was its end.
     """

@@ -55,7 +55,8 @@ def complete(turn: Turn, look: AccountSnapshot) -> None:
 
 def books(turn: Turn, look: AccountSnapshot) -> Books:
     ledger = turn.d.ledger
-    return our_books(ledger.positions(), turn.d.blotter.orders(look.symbol), ledger.wallets(), look)
+    orders = turn.d.blotter.since(look.requested_at, look.symbol)
+    return our_books(ledger.positions(), orders, ledger.wallets(), look)
 
 
 def open_books(turn: Turn, look: AccountSnapshot) -> None:

@@ -82,6 +82,7 @@ def answers(blotter: Blotter) -> list[object]:
         blotter.conditional_open(),
         blotter.gross_exposure((), marks),
         blotter.finished_older_than(at(13)),
+        *(blotter.since(at(13), symbol) for symbol in (None, BTC, ETH)),
     ]
 
 
@@ -120,6 +121,11 @@ def test_the_indexes_say_what_the_orders_say(story: list[DurableFact]) -> None:
         mine = (one for one in known if one.intent.symbol == symbol and one.open)
         return tuple(one for one in mine if not unknown or one.status is OrderStatus.UNKNOWN)
 
+    for limit in (None, BTC, ETH):
+        mine = (one for one in known if limit in (None, one.intent.symbol))
+        asked_for = {one.key: one for one in mine if one.open or one.updated_at >= at(13)}
+        assert {one.key: one for one in blotter.since(at(13), limit)} == asked_for
+        assert len(blotter.since(at(13), limit)) == len(asked_for)
     for symbol in (BTC, ETH):
         assert blotter.open_orders(symbol) == those(symbol)
         assert blotter.orders(symbol) == tuple(one for one in known if one.intent.symbol == symbol)
