@@ -8,7 +8,7 @@ from typing import NamedTuple
 from aurora.model.account import AccountSnapshot, OrderView
 from aurora.model.drift import Drift, DriftKind
 from aurora.model.numbers import CONTEXT, ZERO, Qty, Quote
-from aurora.model.order import LIVE, Namespace, Order, OrderKey, OrderStatus
+from aurora.model.order import LIVE, Namespace, Order, OrderStatus
 from aurora.model.position import Position
 
 ABSENT = "absent"
@@ -17,7 +17,8 @@ ABSENT = "absent"
 class BookedOrder(NamedTuple):
     """An open order in either's books; each look at the account makes two of every order."""
 
-    key: OrderKey
+    namespace: Namespace
+    client_id: str
     symbol: str
     filled: Qty
     settled: bool = True  # False: in flight, unknown or being cancelled; listed or not, both are right.
@@ -38,7 +39,7 @@ def diff(ours: Books, theirs: Books, prefix: str) -> tuple[Drift, ...]:
     found: list[Drift] = []
     if ours.positions is not None and theirs.positions is not None:
         found += position_drifts(dict(ours.positions), dict(theirs.positions))
-    algo_ids = {order.key.client_id for order in ours.algo or ()}
+    algo_ids = {order.client_id for order in ours.algo or ()}
     for held, listed in ((ours.regular, theirs.regular), (ours.algo, theirs.algo)):
         if held is not None and listed is not None:
             found += order_drifts(held, listed, algo_ids, prefix)
@@ -91,12 +92,12 @@ def booked(order: Order, snapshot: AccountSnapshot) -> BookedOrder:
         and order.cancel_requested_at is None
         and max(order.updated_at, order.created_at) < snapshot.requested_at
     )
-    return BookedOrder(order.key, order.intent.symbol, order.filled, settled)
+    key = order.key
+    return BookedOrder(key.namespace, key.client_id, order.intent.symbol, order.filled, settled)
 
 
 def listed(view: OrderView) -> BookedOrder:
-    key = OrderKey(namespace=view.namespace, client_id=view.client_id)
-    return BookedOrder(key, view.symbol, view.filled)
+    return BookedOrder(view.namespace, view.client_id, view.symbol, view.filled)
 
 
 def position_drifts(ours: dict[str, Qty], theirs: dict[str, Qty]) -> list[Drift]:
@@ -132,33 +133,33 @@ def order_drifts(
     held: tuple[BookedOrder, ...], listed_now: tuple[BookedOrder, ...], algo_ids: set[str], prefix: str
 ) -> list[Drift]:
     """Of one namespace, so that the client's id tells orders apart."""
-    ours = {order.key.client_id: order for order in held}
-    theirs = {order.key.client_id: order for order in listed_now}
+    ours = {order.client_id: order for order in held}
+    theirs = {order.client_id: order for order in listed_now}
     drifts = [
         drift(DriftKind.ORDER_MISSING, order, text(order.filled), ABSENT)
         for order in held
-        if order.settled and order.key.client_id not in theirs
+        if order.settled and order.client_id not in theirs
     ]
     for order in listed_now:
-        mine = ours.get(order.key.client_id)
+        mine = ours.get(order.client_id)
         if mine is None:
-            kind = stranger(order.key, algo_ids, prefix)
+            kind = stranger(order, algo_ids, prefix)
             if kind is not None:
                 drifts.append(drift(kind, order, ABSENT, text(order.filled)))
-        elif mine.filled != order.filled and mine.settled and order.key.namespace is Namespace.REGULAR:
+        elif mine.filled != order.filled and mine.settled and order.namespace is Namespace.REGULAR:
             drifts.append(drift(DriftKind.ORDER_FILLED, order, text(mine.filled), text(order.filled)))
     return drifts
 
 
-def stranger(key: OrderKey, algo_ids: set[str], prefix: str) -> DriftKind | None:
+def stranger(order: BookedOrder, algo_ids: set[str], prefix: str) -> DriftKind | None:
     """What an order is that we do not hold; a triggered stop's child has its parent's id, and is ours."""
-    if key.namespace is Namespace.REGULAR and key.client_id in algo_ids:
+    if order.namespace is Namespace.REGULAR and order.client_id in algo_ids:
         return None
-    return DriftKind.ORDER_EXTRA if key.client_id.startswith(prefix) else DriftKind.ORDER_FOREIGN
+    return DriftKind.ORDER_EXTRA if order.client_id.startswith(prefix) else DriftKind.ORDER_FOREIGN
 
 
 def drift(kind: DriftKind, order: BookedOrder, ours: str, theirs: str) -> Drift:
-    return Drift(kind=kind, subject=order.key.client_id, symbol=order.symbol, ours=ours, theirs=theirs)
+    return Drift(kind=kind, subject=order.client_id, symbol=order.symbol, ours=ours, theirs=theirs)
 
 
 def text(value: Decimal) -> str:
