@@ -1,6 +1,7 @@
 """The codec: what the bytes look like, and what it refuses by name."""
 
 from collections.abc import Hashable
+from contextlib import nullcontext
 from decimal import Decimal, localcontext
 from math import isnan
 from typing import Any
@@ -14,7 +15,7 @@ from aurora.model.events import Event, OrderAcked
 from aurora.model.facts import CleanStop, DurableFact, EpochTaken, IntentDenied, StabilizerMoved
 from aurora.model.gate import Approved, Check, GateDecision, GateReason
 from aurora.model.market import BookTicker
-from aurora.model.numbers import Nanos, Qty
+from aurora.model.numbers import Nanos, Price, Qty
 from aurora.model.order import Namespace, OrderIntent, OrderKey, OrderType, Role, Side
 from aurora.model.position import Position
 from skalp_bot.journal.codec import decode, encode
@@ -108,6 +109,23 @@ def test_what_does_not_fit_is_refused_by_name(data: bytes, kind: Hashable, said:
     with pytest.raises(JournalError) as refused:
         decode(data, kind)
     assert said in str(refused.value)
+
+
+def test_each_row_of_types_is_written_by_its_own_conversions() -> None:
+    for entry in (Decimal("1.10"), Decimal(2)):
+        assert orjson.loads(encode(Position(symbol="B", entry=Price(entry))))["entry"] == str(entry)
+    whole: Any = 3  # An int may stand for a float, and is written as one.
+    for observed, written in ((1.0, b"1.0"), (float("nan"), b'"NaN"'), (whole, b"3.0"), (2.5, b"2.5")):
+        check = Check(reason=GateReason.SPREAD, observed=observed, limit=whole, passed=True)
+        assert (
+            encode(check)
+            == b'{"$":"Check","reason":"SPREAD","observed":%b,"limit":3.0,"passed":true,"note":""}' % written
+        )
+    for fits in (True, False, True):
+        with (
+            nullcontext() if fits else pytest.raises(JournalError, match=r"Position\.entry: expected Decimal")
+        ):
+            encode(Position(symbol="B", entry=Price(Decimal(1)) if fits else FLOAT))
 
 
 WRONG: Any = object()

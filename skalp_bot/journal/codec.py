@@ -1,12 +1,13 @@
 """Values of the core to and from JSON, by their type hints: money as text, unions tagged by class name."""
 
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import cache
 from math import inf, isfinite, nan
+from operator import attrgetter
 from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 import orjson
@@ -20,6 +21,8 @@ Hint = Any  # What a type hint may be: a class, a NewType, a union, a generic.
 Write = Callable[[Any], Json]
 Read = Callable[[Json], Any]
 
+# What orjson writes as we do; enumerations by their values.
+AS_IT_IS = (str, int, bool, types.NoneType, Enum)
 SHAPES = "use dataclasses, tuples, dicts, Decimal, enums, str, int, float, bool"
 
 # JSON has no numbers for these; orjson would write null, which is how None is written.
@@ -69,13 +72,11 @@ def make_writer(kind: Hint) -> Write:
         return writer_of(kind.__supertype__)
     if isinstance(kind, type) and is_dataclass(kind):
         return write_record(kind)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return writes(kind, lambda value: value.value)
     if kind is float:
         return write_float
     if kind is Decimal:
         return writes(Decimal, str)
-    if kind in (str, int, bool) and isinstance(kind, type):
+    if isinstance(kind, type) and (kind in (str, int, bool) or issubclass(kind, Enum)):
         return writes(kind, lambda value: value)
     return write_compound(kind)
 
@@ -113,28 +114,51 @@ def write_float(value: Any) -> Json:
 
 
 def write_record(kind: Hint) -> Write:
+    """Whether they fit, and what has to be converted, is found once for each row of types the fields hold."""
+    known: dict[tuple[type, ...], tuple[tuple[str, Write], ...]] = {}
+
     def write(value: Any) -> Json:
-        plan = written_fields(kind)  # Looked up when used, so that a type may contain itself.
+        names, held_by = fields_written(kind)  # Looked up when used, so that a type may contain itself.
         if type(value) is not kind:
             raise JournalError(f"expected {kind.__name__}, got {type(value).__name__}")
+        held = held_by(value)
+        row = tuple(map(type, held))
+        written = dict(zip(names, held, strict=True))
         try:
-            return {name: write_field(getattr(value, name)) for name, write_field in plan}
+            if row not in known:
+                known[row] = conversions_of(names, held)
+            for name, convert in known[row]:
+                written[name] = convert(written[name])
         except JournalError:
-            raise located(kind, plan, value) from None
+            raise located(kind, names, held) from None
+        return written
 
     return write
 
 
 @cache
-def written_fields(kind: Hint) -> tuple[tuple[str, Write], ...]:
-    return tuple((name, writer_of(hint)) for name, hint, _ in hints_of(kind))
+def fields_written(kind: Hint) -> tuple[dict[str, Write], Callable[[Any], tuple[Any, ...]]]:
+    """A writer for each field, and what takes the values of all of them."""
+    names = {name: writer_of(hint) for name, hint, _ in hints_of(kind)}
+    if len(names) > 1:
+        return names, attrgetter(*names)
+    return names, lambda value: tuple(getattr(value, name) for name in names)
 
 
-def located(kind: type, plan: Iterable[tuple[str, Write]], value: object) -> JournalError:
+def conversions_of(names: dict[str, Write], held: tuple[Any, ...]) -> tuple[tuple[str, Write], ...]:
+    """Of values of these types; what is JSON already, whatever its value, needs none."""
+    found: list[tuple[str, Write]] = []
+    for (name, write_field), value in zip(names.items(), held, strict=True):
+        if write_field(value) is not value or not isinstance(value, AS_IT_IS):
+            found.append((name, str if type(value) is Decimal else write_field))
+    return tuple(found)
+
+
+def located(kind: type, names: dict[str, Write], held: tuple[Any, ...]) -> JournalError:
     """The same failure again, this time with the name of the field."""
-    for name, write_field in plan:
+    for (name, write_field), value in zip(names.items(), held, strict=True):
         try:
-            write_field(getattr(value, name))
+            write_field(value)
         except JournalError as error:
             return JournalError(f"{kind.__name__}.{name}: {error}")
     return JournalError(f"{kind.__name__} cannot be written")
