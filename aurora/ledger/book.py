@@ -17,7 +17,7 @@ class Book:
     ``adopted_id`` are inside an adopted position already: they are remembered, and move nothing.
     """
 
-    __slots__ = ("_ids", "adopted_id", "base", "dropped_id", "position", "trades")
+    __slots__ = ("_checkpoint", "_ids", "adopted_id", "base", "dropped_id", "position", "trades")
 
     def __init__(self, base: Position) -> None:
         self.base = base
@@ -26,6 +26,7 @@ class Book:
         self.position = base  # The base and every trade over it.
         self.trades: list[Traded] = []
         self._ids: list[int] = []
+        self._checkpoint: BookCheckpoint | None = None  # Made for the book as it is now.
 
     @property
     def last_id(self) -> int:
@@ -38,6 +39,7 @@ class Book:
         return at < len(self._ids) and self._ids[at] == trade_id
 
     def add(self, trade: "Traded") -> None:
+        self._checkpoint = None
         at = bisect_left(self._ids, trade.trade_id)
         self.trades.insert(at, trade)
         self._ids.insert(at, trade.trade_id)
@@ -47,18 +49,22 @@ class Book:
             self.dropped_id = self._ids.pop(0)
 
     def adopt(self, qty: Qty, entry: Price) -> None:
+        self._checkpoint = None
         realized = self.position.realized
         self.adopted_id = self.last_id
         self.base = Position(symbol=self.base.symbol, qty=qty, entry=entry, realized=realized)
         self.position = self._folded()
 
     def checkpoint(self) -> "BookCheckpoint":
-        return BookCheckpoint(
-            base=self.base,
-            dropped_id=self.dropped_id,
-            adopted_id=self.adopted_id,
-            trades=tuple(self.trades),
-        )
+        """The same object until the book changes."""
+        if self._checkpoint is None:
+            self._checkpoint = BookCheckpoint(
+                base=self.base,
+                dropped_id=self.dropped_id,
+                adopted_id=self.adopted_id,
+                trades=tuple(self.trades),
+            )
+        return self._checkpoint
 
     @classmethod
     def restore(cls, checkpoint: "BookCheckpoint") -> "Book":

@@ -13,6 +13,7 @@ from aurora.model.step import Step
 from skalp_bot.journal.codec import decode, encode
 
 CHECKPOINT = "Checkpoint"
+SLICE = 1 << 16  # Characters.
 EPOCH_ZERO = 1_735_689_600  # 2025-01-01 00:00:00 UTC, in Unix seconds.
 
 
@@ -81,7 +82,6 @@ def placed(draft: Draft, row_id: int, before: bytes) -> Row:
     """The draft encoded and chained behind the row whose hash is ``before``."""
     body = draft.body if draft.body is None or isinstance(draft.body, str) else encode(draft.body).decode()
     commands, facts = encode(draft.commands).decode(), encode(draft.facts).decode()
-    held = content(row_id, draft.kind, draft.seq, draft.ts, body, commands, facts)
     return Row(
         id=row_id,
         kind=draft.kind,
@@ -90,24 +90,37 @@ def placed(draft: Draft, row_id: int, before: bytes) -> Row:
         body=body,
         commands=commands,
         facts=facts,
-        hash=sha256(before + held).digest(),
+        hash=chain_hash(before, (row_id, draft.kind, draft.seq, draft.ts), body, (commands, facts)),
     )
 
 
-def checkpointed(state: object, *, until: int) -> str:
+def checkpointed(state: str, *, until: int) -> str:
     """The body of a checkpoint: the state as it was after row ``until``, perhaps not the last before it."""
-    return f'{{"until":{until},"state":{encode(state).decode()}}}'
-
-
-def content(*columns: int | str | None) -> bytes:
-    """What is hashed: every column, unambiguously."""
-    return orjson.dumps(columns)
+    return f'{{"until":{until},"state":{state}}}'
 
 
 def chained(row: Row, before: bytes) -> bool:
     """Whether the row is what was written behind ``before``."""
-    held = content(row.id, row.kind, row.seq, row.ts, row.body, row.commands, row.facts)
-    return sha256(before + held).digest() == row.hash
+    return (
+        chain_hash(before, (row.id, row.kind, row.seq, row.ts), row.body, (row.commands, row.facts))
+        == row.hash
+    )
+
+
+def chain_hash(
+    before: bytes, head: tuple[int, str, int, int], body: str | None, tail: tuple[str, str]
+) -> bytes:
+    """Of the hash before and every column, unambiguously: as one list in JSON.
+
+    A long body is quoted slice by slice: a thread that did it at once would keep all others from running.
+    """
+    if body is None or len(body) <= SLICE:
+        return sha256(before + orjson.dumps((*head, body, *tail))).digest()
+    digest = sha256(before + orjson.dumps(head)[:-1] + b',"')
+    for begin in range(0, len(body), SLICE):
+        digest.update(orjson.dumps(body[begin : begin + SLICE])[1:-1])
+    digest.update(b'",' + orjson.dumps(tail)[1:])
+    return digest.digest()
 
 
 def next_epoch(last: int, now: Nanos) -> int:

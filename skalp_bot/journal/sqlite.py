@@ -18,6 +18,7 @@ from skalp_bot.journal.lock import StateLock
 from skalp_bot.journal.reader import JournalReader
 from skalp_bot.journal.rows import CHECKPOINT, Draft, checkpointed, of_step, placed
 from skalp_bot.journal.schema import Fingerprint
+from skalp_bot.journal.scribe import Breath, Scribe
 from skalp_bot.ports import Clock, JournalError
 
 BATCH = 256
@@ -120,6 +121,8 @@ class SqliteJournal:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._checkpointer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._checkpoints: deque[RowTicket] = deque()  # Being written down.
+        self._breath = Breath(clock)
+        self._scribe = Scribe(self._breath.take)
 
     @property
     def checkpoint_due(self) -> bool:
@@ -171,7 +174,7 @@ class SqliteJournal:
         """In the checkpoint's thread."""
         body = error = ""
         try:
-            body = checkpointed(state, until=until)
+            body = checkpointed(self._scribe.write(state), until=until)
         except BaseException as failure:  # noqa: BLE001  # Told, and the journal is broken with it.
             error = f"{type(failure).__name__}: {failure}"
         loop.call_soon_threadsafe(self._written_down, body, error)
@@ -185,6 +188,7 @@ class SqliteJournal:
 
     async def close(self) -> None:
         """Commit what is queued, then let go of file and lock. Idempotent; never raises for a broken disk."""
+        self._breath.hurry()
         while waiting := self._checkpoints or [ticket for _, ticket in self._queue or self._committing]:
             with contextlib.suppress(JournalError):
                 await waiting[-1].wait()
