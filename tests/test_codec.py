@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from contextlib import nullcontext
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from math import isnan
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from aurora.model.account import OrderView
 from aurora.model.bracket import Bracket
 from aurora.model.control import Heartbeat, TradingState
 from aurora.model.events import Event, OrderAcked
@@ -18,9 +20,9 @@ from aurora.model.market import BookTicker
 from aurora.model.numbers import Nanos, Price, Qty
 from aurora.model.order import Namespace, OrderIntent, OrderKey, OrderType, Role, Side
 from aurora.model.position import Position
-from skalp_bot.journal.codec import decode, encode
+from skalp_bot.journal.codec import TEXTS_KEPT, decode, encode
 from skalp_bot.ports import JournalError
-from tests.kit import tick
+from tests.kit import order, snapshot, tick, view
 from tests.test_bracket import bracket
 
 KEY = OrderKey(namespace=Namespace.ALGO, client_id="ska1-1-1-0S")
@@ -152,3 +154,26 @@ def test_what_cannot_be_written_says_where(value: object, said: str) -> None:
 def test_a_decision_reads_back_as_the_verdict_it_was() -> None:
     approved = Approved(intent=INTENT, checks=())
     assert decode(encode(approved), GateDecision) == approved
+
+
+def seen(trigger: str) -> OrderView:
+    return view(order("ska1-1-1-0S", replace(INTENT, trigger=Price(Decimal(trigger)))))
+
+
+def triggers(*views: OrderView) -> list[str]:
+    return [
+        row["trigger"] for row in orjson.loads(encode(replace(snapshot(), algo_orders=views)))["algo_orders"]
+    ]
+
+
+def test_a_view_that_is_shown_again_is_written_as_before_and_an_equal_one_to_its_own_last_digit() -> None:
+    short, long = seen("59000.1"), seen("59000.10")
+    assert short == long
+    assert triggers(short, long) == ["59000.1", "59000.10"]
+    assert triggers(long, seen("59000.100"), short) == ["59000.10", "59000.100", "59000.1"]
+
+
+def test_views_that_come_and_go_are_never_taken_for_one_another() -> None:
+    for first in range(0, 3 * TEXTS_KEPT, 50):
+        wanted = [str(number) for number in range(first + 1, first + 51)]
+        assert triggers(*map(seen, wanted)) == wanted

@@ -12,6 +12,7 @@ from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin, 
 
 import orjson
 
+from aurora.model.account import OrderView
 from skalp_bot.ports import JournalError
 
 TAG = "$"
@@ -24,6 +25,10 @@ Read = Callable[[Json], Any]
 # What orjson writes as we do; enumerations by their values.
 AS_IT_IS = (str, int, bool, types.NoneType, Enum)
 SHAPES = "use dataclasses, tuples, dicts, Decimal, enums, str, int, float, bool"
+
+# Look after look at the account shows the same objects where nothing changed, see ``exch.pieces``.
+SHOWN = (OrderView,)
+TEXTS_KEPT = 1_024
 
 # JSON has no numbers for these; orjson would write null, which is how None is written.
 NOT_FINITE = {"NaN": nan, "Infinity": inf, "-Infinity": -inf}
@@ -166,15 +171,38 @@ def located(kind: type, names: dict[str, Write], held: tuple[Any, ...]) -> Journ
 
 def write_tuple(arguments: tuple[Hint, ...]) -> Write:
     if len(arguments) == 2 and arguments[1] is Ellipsis:
-        item = writer_of(arguments[0])
-        return writes(tuple, lambda value: [in_brief(item(held)) for held in value])
+        item = write_shown(arguments[0]) if arguments[0] in SHOWN else write_brief(arguments[0])
+        return writes(tuple, lambda value: [item(held) for held in value])
     items = tuple(writer_of(argument) for argument in arguments if argument != ())
     return writes(tuple, lambda value: [item(held) for item, held in zip(items, value, strict=True)])
 
 
-def in_brief(written: Json) -> Json:
+def write_brief(kind: Hint) -> Write:
     """A record as its text at once: thousands of them as Python objects would cost ten times the memory."""
-    return orjson.Fragment(orjson.dumps(written).decode()) if isinstance(written, dict) else written
+    item = writer_of(kind)
+
+    def write(value: Any) -> Json:
+        written = item(value)
+        return orjson.Fragment(orjson.dumps(written).decode()) if isinstance(written, dict) else written
+
+    return write
+
+
+def write_shown(kind: Hint) -> Write:
+    """The same, but the same object is written once; it is kept with its text, so no other has its id."""
+    brief = write_brief(kind)
+    kept: dict[int, tuple[object, Json]] = {}
+
+    def write(value: Any) -> Json:
+        known = kept.get(id(value))
+        if known is None:
+            known = (value, brief(value))
+            if len(kept) >= TEXTS_KEPT:
+                kept.clear()
+            kept[id(value)] = known
+        return known[1]
+
+    return write
 
 
 def write_union(arguments: tuple[Hint, ...]) -> Write:
