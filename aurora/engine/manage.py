@@ -18,9 +18,9 @@ GUARDED = (Phase.GUARDED, Phase.FREE)
 PART_AGAIN = SECOND
 
 
-def put(turn: Turn, bracket: Bracket, cue: Cue) -> Bracket:
+def put(turn: Turn, bracket: Bracket, cue: Cue, *, exit_reason: str = "") -> Bracket:
     """Advance the bracket and close the protection gap when the cue ends one."""
-    moved = advance(bracket, cue, turn.now)
+    moved = advance(bracket, cue, turn.now, exit_reason=exit_reason)
     if bracket.naked_since is not None and moved.naked_since is None:
         turn.conclude(
             ProtectionGap(

@@ -323,11 +323,12 @@ def begin_exit(turn: Turn, bracket: Bracket, reason: str) -> None:
     for order in turn.d.blotter.open_orders(bracket.symbol):
         if order.intent.role is Role.ENTRY and order.status is not OrderStatus.PENDING_NEW:
             turn.cancel(order)
-    send_exit(turn, replace(bracket, exit_reason=reason))
+    send_exit(turn, bracket, reason)
 
 
-def send_exit(turn: Turn, bracket: Bracket) -> None:
-    sent = put(turn, bracket, Cue.EXIT_SENT)
+def send_exit(turn: Turn, bracket: Bracket, reason: str = "") -> None:
+    """The exit for what is held; without a reason, for that of the exit before."""
+    sent = put(turn, bracket, Cue.EXIT_SENT, exit_reason=reason)
     mark = turn.price(bracket.symbol) or None
     exits = [
         order

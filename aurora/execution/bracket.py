@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from aurora.config import ExitsConfig
 from aurora.errors import TransitionError
@@ -59,28 +60,33 @@ NEXT: dict[tuple[Phase, Cue], Phase] = {
 }
 
 
-def advance(bracket: Bracket, cue: Cue, now: Nanos) -> Bracket:
-    """The bracket after the cue; ``naked_since`` runs while a position is held that no listed stop covers."""
+def advance(bracket: Bracket, cue: Cue, now: Nanos, *, exit_reason: str = "") -> Bracket:
+    """The bracket after the cue; ``naked_since`` runs while a position is held that no listed stop covers.
+
+    ``exit_reason`` is set when there is one.
+    """
     try:
         phase = NEXT[bracket.phase, cue]
     except KeyError:
         raise TransitionError(f"bracket {bracket.symbol}: {cue} while {bracket.phase}") from None
-    since = bracket.naked_since
+    changes: dict[str, Any] = {"phase": phase}  # Made at once: every copy delays an exit.
     match cue:
         case Cue.FILLED | Cue.UNCOVERED:
-            since = since if since is not None else now
-        case Cue.COVERED | Cue.FLAT:
-            since = None
-        case Cue.REDUCED | Cue.EXIT_SENT | Cue.BREAK_EVEN:
+            if bracket.naked_since is None:
+                changes["naked_since"] = now
+            if cue is Cue.FILLED and bracket.phase is Phase.ENTERING:
+                changes["stop_since"] = now
+        case Cue.COVERED:
+            changes |= {"naked_since": None, "stops_tried": 0, "stop_tried_at": NEVER}
+        case Cue.FLAT:
+            changes["naked_since"] = None
+        case Cue.EXIT_SENT:
+            changes |= {"exits_tried": bracket.exits_tried + 1, "exit_tried_at": now}
+        case Cue.REDUCED | Cue.BREAK_EVEN:
             pass
-    moved = replace(bracket, phase=phase, naked_since=since)
-    if cue is Cue.FILLED and bracket.phase is Phase.ENTERING:
-        return replace(moved, stop_since=now)
-    if cue is Cue.COVERED:
-        return replace(moved, stops_tried=0, stop_tried_at=NEVER)
-    if cue is Cue.EXIT_SENT:
-        return replace(moved, exits_tried=bracket.exits_tried + 1, exit_tried_at=now)
-    return moved
+    if exit_reason:
+        changes["exit_reason"] = exit_reason
+    return replace(bracket, **changes)
 
 
 def not_after(bracket: Bracket, now: Nanos) -> Bracket:
