@@ -1,8 +1,10 @@
-"""Measures an exit: from the quote that crosses the stop to the first byte of the order at the exchange.
+"""Measures an exit on the wire: from the quote that crosses the stop to the first byte of the order.
 
 The daemon is `skalp-bot run` as users start it; the paper exchange has a process and a core of its own. The
-time begins when the exchange is about to write the crossing quote and ends when it reads the first byte of
-the POST: two trips through the loopback, the tick, the step, the commit of its record, signing and sending.
+kernel's own times of the packets count: of the one with the crossing quote and of the one that the order
+begins with. Between them lie the daemon's wake-up, the tick, the step, the commit of its record, signing and
+sending; what the exchange itself is busy with does not count. `heard` is the same exit by the exchange's
+clock: from before it writes the quote to when it comes to read the order.
 Between blocks of exits a third process commits records of the same kind, one after another, with the same
 journal, in the same folder, on the daemon's core: that is what the disk alone costs.
 """
@@ -21,6 +23,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parent.parent
 SYMBOLS, POSITIONS_MAX, REPETITIONS = (10, 100, 500), 90, 3
@@ -120,6 +123,9 @@ def budgets(rows: dict[str, dict[str, float]]) -> list[str]:
 
 def measured(folder: Path, count: int, plan: Plan) -> dict[str, float]:
     """One repetition of one cell: fresh processes, their figures in milliseconds."""
+    from scripts.bench_exits_venue import crosses
+    from scripts.bench_exits_wire import Tap
+
     venue = Talker("venue", folder, count, server=True)
     daemon = probe = None
     try:
@@ -127,14 +133,20 @@ def measured(folder: Path, count: int, plan: Plan) -> dict[str, float]:
         wait_for_ready(folder, daemon)
         probe = Talker("commits", folder, count, server=False)
         venue.ask("open")
-        exits: list[float] = []
+        exits: list[int] = []
+        heard: list[int] = []
         commits = list(probe.ask(f"commits {plan.commits}")["ns"])
         told: dict[str, Any] = {}
+        port = urlsplit(json.loads((folder / "ready.json").read_text())["rest"]).port or 0
         for _ in range(plan.blocks):
-            told = venue.ask(f"exits {plan.exits}")
-            exits += told["waits_ns"]
+            with Tap(port, crosses) as tap:
+                told = venue.ask(f"exits {plan.exits}")
+                exits += tap.waits()
+            heard += told["waits_ns"]
             commits += probe.ask(f"commits {plan.commits}")["ns"]
-        row = spread("exit", exits) | spread("commit", commits)
+        if len(exits) != len(heard):
+            raise SystemExit(f"{len(heard)} exits, {len(exits)} of them seen on the wire")
+        row = spread("exit", exits) | spread("heard", heard) | spread("commit", commits)
         return row | {"exits": len(exits), "open_min": told["open_min"]}
     finally:
         if daemon is not None:

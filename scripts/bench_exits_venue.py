@@ -47,6 +47,11 @@ def names(count: int) -> list[str]:
     return [f"A{number:03d}USDT" for number in range(count)]
 
 
+def crosses(bid: float) -> bool:
+    """Whether a quote with this bid is beyond the stop of its symbol's position."""
+    return abs(bid / float(PRICE) - 1) > float(CROSSED) / 2
+
+
 def options(folder: Path, symbols: list[str]) -> ExchangeOptions:
     """As many symbols as asked for, alike but for their names, on a market that stands still by itself."""
     packaged = packaged_content()
