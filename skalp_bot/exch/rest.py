@@ -1,6 +1,7 @@
 """Requests over HTTP: budget, signature, one try, and the raw answer."""
 
 import asyncio
+from collections.abc import Mapping
 
 import aiohttp
 import yarl
@@ -9,6 +10,7 @@ from aurora.model.commands import Lane
 from aurora.model.numbers import SECOND, Nanos
 from skalp_bot.exch.budget import PATIENCE_S, Budget
 from skalp_bot.exch.ccxt_binance import BinanceClient
+from skalp_bot.exch.express import Express, Heard
 from skalp_bot.exch.settings import ExchangeSettings
 from skalp_bot.exch.venue_clock import VenueClock
 from skalp_bot.exch.wire import Answer, NoReply, Reply, Request
@@ -20,7 +22,7 @@ DIAL_S = 2.0
 
 
 class Rest:
-    """Exits have a session of their own, so that two of its connections can be kept warm for them."""
+    """What protects has connections of its own, two of them kept warm; all else goes the usual way."""
 
     def __init__(
         self, *, signer: BinanceClient, settings: ExchangeSettings, clock: Clock, venue_clock: VenueClock
@@ -31,19 +33,22 @@ class Rest:
         self._clock = clock
         self._venue_clock = venue_clock
         self._general: aiohttp.ClientSession | None = None
-        self._exits: aiohttp.ClientSession | None = None
+        self._express: Express | None = None
 
     async def open(self) -> aiohttp.ClientSession:
-        """The general session, once both are made."""
+        """The session of what can wait; ccxt borrows it."""
         if self._general is None:
-            self._general, self._exits = self._session(), self._session()
+            self._general = aiohttp.ClientSession(
+                connector=self._connector(), cookie_jar=aiohttp.DummyCookieJar()
+            )
         return self._general
 
     async def close(self) -> None:
-        for session in (self._exits, self._general):
-            if session is not None:
-                await session.close()
-        self._general = self._exits = None
+        if self._express is not None:
+            await self._express.close()
+        if self._general is not None:
+            await self._general.close()
+        self._general = self._express = None
 
     async def ask(
         self,
@@ -87,32 +92,44 @@ class Rest:
         return ""
 
     async def _send(self, request: Request, lane: Lane, timeout_s: float) -> Answer:
-        general = await self.open()
-        session = self._exits if lane in {Lane.EXIT, Lane.CANCEL} and self._exits else general
+        send = self._protect if lane in (Lane.EXIT, Lane.CANCEL) else self._inquire
         signed_at = Nanos(self._clock.now())
         address, headers = self._signer.addressed(request.api, request.path, request.method, request.params)
         try:
-            async with session.request(
-                request.method,
-                yarl.URL(
-                    address, encoded=True
-                ),  # Without a body, which would leave one turn of the loop later.
-                headers=headers,
-                allow_redirects=False,  # A redirect would send the same order again.
-                timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(DIAL_S, timeout_s)),
-            ) as response:
-                raw = await response.read()
-                return Reply(
-                    status=response.status,
-                    body=raw.decode("utf-8", "replace"),
-                    headers=response.headers,
-                    signed_at=signed_at,
-                    ts_recv=Nanos(self._clock.now()),
-                )
+            status, told, raw = await send(request.method, address, headers, timeout_s)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return self._nothing(error, signed_at, sent=False)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return self._nothing(error, signed_at, sent=True)
+        return Reply(
+            status=status,
+            body=raw.decode("utf-8", "replace"),
+            headers=told,
+            signed_at=signed_at,
+            ts_recv=Nanos(self._clock.now()),
+        )
+
+    async def _protect(
+        self, method: str, address: str, headers: Mapping[str, str], timeout_s: float
+    ) -> Heard:
+        if self._express is None:
+            self._express = Express(
+                self._connector(), self._signer.host, held=WARM_CONNECTIONS, dial_s=DIAL_S
+            )
+        return await self._express.ask(method, address, headers, timeout_s)
+
+    async def _inquire(
+        self, method: str, address: str, headers: Mapping[str, str], timeout_s: float
+    ) -> Heard:
+        session = await self.open()
+        async with session.request(
+            method,
+            yarl.URL(address, encoded=True),
+            headers=headers,
+            allow_redirects=False,  # A redirect would send the same order again.
+            timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(DIAL_S, timeout_s)),
+        ) as response:
+            return response.status, response.headers, await response.read()
 
     def _nothing(self, error: Exception, signed_at: Nanos, *, sent: bool) -> NoReply:
         now = Nanos(self._clock.now())
@@ -122,13 +139,12 @@ class Rest:
         why = f"{what} after {after:.2f} s: {type(error).__name__} {told}".strip()
         return NoReply(sent=sent, why=why, signed_at=signed_at, ts_recv=now)
 
-    def _session(self) -> aiohttp.ClientSession:
+    def _connector(self) -> aiohttp.TCPConnector:
         """``ttl_dns_cache`` is short: a venue that moves must be found again."""
-        connector = aiohttp.TCPConnector(
+        return aiohttp.TCPConnector(
             limit=0,
             keepalive_timeout=60,
             ttl_dns_cache=10,
             resolver=self._settings.resolver,
             ssl=self._settings.ssl_context or True,
         )
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
