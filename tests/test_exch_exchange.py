@@ -255,6 +255,23 @@ async def test_what_protection_waits_for_is_asked_when_the_routine_has_used_up_i
 
 
 @awaited
+async def test_a_look_at_everything_makes_one_request_a_turn() -> None:
+    async with scene() as s:
+        spent = []
+
+        async def others() -> None:
+            while True:
+                spent.append(s.exchange.budget_use())
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(others())
+        await s.exchange.execute(EVERYTHING)
+        task.cancel()
+        assert s.of(AccountSnapshot)
+        assert len(set(spent)) == 1 + 4  # Nothing, and a little more with each of the four.
+
+
+@awaited
 async def test_a_snapshot_with_one_part_missing_is_no_snapshot() -> None:
     async with scene() as s:
         s.venue.next["GET openAlgoOrders"] = [error(-1000, 500)]
