@@ -1,6 +1,7 @@
 import asyncio
 import hashlib
 import hmac
+import json
 from typing import Any
 from urllib.parse import urlencode
 
@@ -269,6 +270,24 @@ async def test_a_look_at_everything_makes_one_request_a_turn() -> None:
         task.cancel()
         assert s.of(AccountSnapshot)
         assert len(set(spent)) == 1 + 4  # Nothing, and a little more with each of the four.
+
+
+@awaited
+async def test_an_order_that_rests_as_before_is_shown_as_the_same_view() -> None:
+    async with scene() as s:
+        stop = {
+            "algoId": 7, "clientAlgoId": "skalpa-1-1-0S", "orderType": "STOP_MARKET", "symbol": "BTCUSDT",
+            "side": "SELL", "quantity": "0.010", "algoStatus": "NEW", "triggerPrice": "59000.10",
+            "price": "0.00", "closePosition": False, "reduceOnly": True, "updateTime": 1,
+        }  # fmt: skip
+        told = Canned(body=json.dumps([stop], separators=(",", ":")))
+        s.venue.next["GET openAlgoOrders"] = [told, told]
+        await s.exchange.execute(EVERYTHING)
+        await s.exchange.execute(LISTING)
+        first, second = (look.algo_orders for look in s.of(AccountSnapshot))
+        assert first
+        assert second
+        assert first[0] is second[0]
 
 
 @awaited

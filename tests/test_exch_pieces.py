@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from skalp_bot.clock import SystemClock
 from skalp_bot.exch.fields import DecodeError, Row, parsed, rows, whole
-from skalp_bot.exch.pieces import KEPT, PIECE, Listing
+from skalp_bot.exch.pieces import PIECE, Listing
 from tests.exch_kit import awaited
 
 ROW = {"algoId": 1, "price": "0.10", "tick": 0.1, "why": None}
@@ -26,7 +26,7 @@ def shown(row: Row) -> Row | None:
 
 
 def views_of(body: str) -> tuple[Row, ...]:
-    return asyncio.run(Listing("test", shown, clock=SystemClock()).views(body))
+    return asyncio.run(Listing("test", shown, clock=SystemClock(), kept=1).views(body))
 
 
 def views_at_once(body: str) -> tuple[Row, ...]:
@@ -104,7 +104,7 @@ def test_what_is_no_list_of_rows_is_refused(body: str) -> None:
 
 @awaited
 async def test_a_row_that_says_the_same_again_is_the_same_view_and_a_changed_one_is_not() -> None:
-    asked = Listing("test", dict, clock=SystemClock())
+    asked = Listing("test", dict, clock=SystemClock(), kept=200)
     first = await asked.views(compact([ROW | {"algoId": number} for number in range(200)]))
     changed = [
         ROW | {"algoId": number} | ({"price": "0.100"} if number == 7 else {}) for number in range(200)
@@ -118,9 +118,9 @@ async def test_a_row_that_says_the_same_again_is_the_same_view_and_a_changed_one
 
 @awaited
 async def test_of_all_rows_ever_listed_only_the_newest_are_kept() -> None:
-    asked = Listing("test", dict, clock=SystemClock())
+    asked = Listing("test", dict, clock=SystemClock(), kept=200)
     first = await asked.views(compact([ROW]))
-    await asked.views(compact([ROW | {"algoId": number + 2} for number in range(KEPT)]))
+    await asked.views(compact([ROW | {"algoId": number + 2} for number in range(200)]))
     assert (await asked.views(compact([ROW])))[0] is not first[0]
 
 

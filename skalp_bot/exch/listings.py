@@ -132,10 +132,6 @@ def listed_fill(row: Row, now: Nanos) -> Fill:
     )
 
 
-def listed_fills(payload: Any, now: Nanos) -> tuple[Fill, ...]:
-    return tuple(listed_fill(row, now) for row in rows(payload, "userTrades"))
-
-
 def listed_flow(row: Row, now: Nanos) -> CashFlow:
     """One income row that is not a trade; a transaction id is unique within its kind only."""
     label = text(row, "incomeType")
@@ -151,10 +147,9 @@ def listed_flow(row: Row, now: Nanos) -> CashFlow:
     )
 
 
-def listed_flows(payload: Any, now: Nanos) -> tuple[CashFlow, ...]:
-    return tuple(
-        listed_flow(row, now) for row in rows(payload, "income") if row.get("incomeType") not in TRADE_INCOME
-    )
+def income_flows(row: Row, now: Nanos) -> tuple[CashFlow, ...]:
+    """The flow of an income row; none of a trade's."""
+    return () if row.get("incomeType") in TRADE_INCOME else (listed_flow(row, now),)
 
 
 def instrument(row: Row) -> Instrument:

@@ -8,7 +8,6 @@ from skalp_bot.exch.fields import DecodeError, Row, mapping, parsed, rows
 from skalp_bot.ports import Clock
 
 PIECE = 8  # Rows between two turns of the loop: some half a millisecond when all are new.
-KEPT = 512  # Rows remembered, about a megabyte; the venue lets 200 conditional orders rest.
 
 View = TypeVar("View")
 Said = TypeVar("Said")
@@ -17,14 +16,14 @@ Said = TypeVar("Said")
 class Listing(Generic[View]):
     """Reads one of the venue's lists; ``read`` makes a view of a row, or None of one that shows nothing.
 
-    A row whose text was read before, and not long ago, is not read again: it is the same view.
+    A row whose text is among the newest ``kept`` is not read again: it is the same view.
     """
 
-    def __init__(self, name: str, read: Callable[[Row], View | None], *, clock: Clock) -> None:
+    def __init__(self, name: str, read: Callable[[Row], View | None], *, clock: Clock, kept: int = 0) -> None:
         self._name = name
         self._read = read
         self._clock = clock
-        self._known = lru_cache(KEPT)(self._read_text)
+        self._known = lru_cache(kept)(self._read_text)
 
     async def views(self, body: str) -> tuple[View, ...]:
         """Of every row, or DecodeError."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from aurora.model.account import AccountSnapshot
@@ -11,7 +12,7 @@ from aurora.model.events import IncomeListed, RequestFailed, TradesListed
 from aurora.model.fill import CashFlow, Fill
 from aurora.model.numbers import MILLISECOND, SECOND, Nanos
 from skalp_bot.exch import listings
-from skalp_bot.exch.fields import DecodeError, rows
+from skalp_bot.exch.fields import DecodeError
 from skalp_bot.exch.pieces import Listing
 from skalp_bot.exch.rest import Rest
 from skalp_bot.exch.venue_clock import VenueClock
@@ -21,6 +22,7 @@ from skalp_bot.ports import Clock
 PAGE = 1000
 PAGES_MAX = 100
 INCOME_DAYS = 89  # The venue keeps three months.
+KEPT = 512  # Rows of orders remembered, about a megabyte; the venue lets 200 conditional ones rest.
 
 POSITIONS = Request(method="GET", path="positionRisk", api="fapiPrivateV3")
 BALANCES = Request(method="GET", path="balance", api="fapiPrivateV3")
@@ -53,8 +55,8 @@ class Questions:
         self._clock = clock
         self._venue_clock = venue_clock
         self._positions = Listing("positionRisk", listings.position_view, clock=clock)
-        self._orders = Listing("openOrders", listings.order_view, clock=clock)
-        self._algo = Listing("openAlgoOrders", listings.algo_view, clock=clock)
+        self._orders = Listing("openOrders", listings.order_view, clock=clock, kept=KEPT)
+        self._algo = Listing("openAlgoOrders", listings.algo_view, clock=clock, kept=KEPT)
         self._balances = Listing("balance", listings.balance_view, clock=clock)
 
     async def snapshot(self, command: RequestSnapshot) -> AccountSnapshot | RequestFailed:
@@ -125,7 +127,9 @@ class Questions:
             if from_id is not None:
                 params["fromId"] = str(from_id)
             request = Request(method="GET", path="userTrades", params=params, weight=5)
-            page = listings.listed_fills(await self._ask(request, Lane.CANCEL), self._now())
+            told = await self._told(request, Lane.CANCEL)
+            read = partial(listings.listed_fill, now=told.ts_recv)
+            page = await Listing("userTrades", read, clock=self._clock).views(told.body)
             yield page
             if from_id is None or len(page) < PAGE:
                 return
@@ -142,9 +146,12 @@ class Questions:
         }
         for number in range(1, PAGES_MAX + 1):
             params = window | {"page": str(number)}
-            payload = await self._ask(Request(method="GET", path="income", params=params, weight=30))
-            yield listings.listed_flows(payload, self._now())
-            if len(rows(payload, "income")) < PAGE:
+            request = Request(method="GET", path="income", params=params, weight=30)
+            told = await self._told(request, Lane.QUERY)
+            read = partial(listings.income_flows, now=told.ts_recv)
+            page = await Listing("income", read, clock=self._clock).views(told.body)
+            yield tuple(flow for flows in page for flow in flows)
+            if len(page) < PAGE:
                 return
         raise AskError(f"more than {PAGES_MAX} pages of {PAGE} income rows")
 
@@ -153,9 +160,6 @@ class Questions:
             return await part.listing.views((await self._told(part.request, lane)).body)
         except (AskError, DecodeError) as error:
             return Failure(why=str(error))
-
-    async def _ask(self, request: Request, lane: Lane = Lane.QUERY) -> Any:
-        return (await self._told(request, lane)).payload()
 
     async def _told(self, request: Request, lane: Lane) -> Reply:
         answer = await self._rest.ask(request, lane)

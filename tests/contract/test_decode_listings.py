@@ -77,7 +77,8 @@ def test_a_finished_conditional_order_is_shown_in_its_own_namespace() -> None:
 
 def test_trades_positions_balances_fees_and_income_are_read() -> None:
     folder = "fixtures/nautilus/"
-    fills = listings.listed_fills(recorded(folder + "py/http_futures_account_trades.json"), NOW)
+    trades = recorded(folder + "py/http_futures_account_trades.json")
+    fills = [listings.listed_fill(row, NOW) for row in trades]
     assert [(fill.trade_id, fill.fee, fill.realized) for fill in fills] == [
         (82357626, Decimal("0.00555670"), Decimal(0)),
         (82357629, Decimal("0.00555800"), Decimal("-0.00325000")),
@@ -90,7 +91,7 @@ def test_trades_positions_balances_fees_and_income_are_read() -> None:
     fees = listings.fee_rates(recorded(folder + "py/http_futures_wallet_commission_rate_btcusdt.json"))
     assert (fees.maker, fees.taker) == (Decimal("0.0002"), Decimal("0.0005"))
     income = recorded("fixtures/binance.net/Endpoints__UsdFutures__Account__GetIncomeHistory.txt")
-    flows = listings.listed_flows(income, NOW)
+    flows = [flow for row in income for flow in listings.income_flows(row, NOW)]
     assert [(flow.kind, flow.amount, flow.flow_id) for flow in flows] == [
         (FlowKind.TRANSFER, Decimal("-0.37500000"), "TRANSFER:9689322392")
     ]

@@ -12,7 +12,7 @@ from aurora.model.market import BookTicker
 from aurora.model.numbers import Nanos
 from skalp_bot.exch import listings
 from skalp_bot.exch.decode import USER_EVENTS, book_ticker, mark_price, user_event
-from skalp_bot.exch.fields import DecodeError, parsed
+from skalp_bot.exch.fields import DecodeError, parsed, rows
 
 NOW = Nanos(0)
 ORDER = {
@@ -103,9 +103,10 @@ def test_a_listing_of_any_shape_is_read_or_refused(payload: Any) -> None:
     readers = (
         listings.order_views, listings.algo_views, listings.position_views, listings.balance_views,
         listings.listed_symbols, listings.leverage_brackets, listings.fee_rates,
-        lambda rows: listings.instrument({"filters": rows}),
-        lambda rows: listings.listed_fills(rows, NOW), lambda rows: listings.listed_flows(rows, NOW),
-        lambda rows: listings.candles(rows, "B", NOW),
+        lambda body: listings.instrument({"filters": body}),
+        lambda body: [listings.listed_fill(row, NOW) for row in rows(body, "")],
+        lambda body: [listings.income_flows(row, NOW) for row in rows(body, "")],
+        lambda body: listings.candles(body, "B", NOW),
     )  # fmt: skip
     for read in readers:
         try:
