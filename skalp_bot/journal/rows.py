@@ -1,5 +1,6 @@
 """A row of the journal: one step, one fact of the shell's, or one checkpoint; chained by hashes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -94,9 +95,9 @@ def placed(draft: Draft, row_id: int, before: bytes) -> Row:
     )
 
 
-def checkpointed(state: str, *, until: int) -> str:
+def checkpointed(state: Iterable[str], *, until: int) -> str:
     """The body of a checkpoint: the state as it was after row ``until``, perhaps not the last before it."""
-    return f'{{"until":{until},"state":{state}}}'
+    return "".join((f'{{"until":{until},"state":', *state, "}"))
 
 
 def chained(row: Row, before: bytes) -> bool:

@@ -31,8 +31,8 @@ class Scribe:
         self._before: dict[int, tuple[object, str]] = {}
         self._kept: dict[int, tuple[object, str]] = {}
 
-    def write(self, state: object) -> str:
-        """The state, a dataclass, as text; JournalError names the type and field that cannot be written."""
+    def write(self, state: object) -> list[str]:
+        """The state, a dataclass, as text in pieces; JournalError names what cannot be written."""
         self._before, self._kept = self._kept, {}
         pieces = [f'{{"{TAG}":"{type(state).__name__}",']
         try:
@@ -40,21 +40,23 @@ class Scribe:
         except (JournalError, orjson.JSONEncodeError):
             encode(state)  # Says where.
             raise
-        finally:
-            self._before = {}
-        return "".join(pieces)
+        while self._before:
+            self._before.popitem()
+            self._breathe()
+        return pieces
 
     def _tell_or_recall(self, kind: Hint, record: Any, pieces: list[str]) -> None:
-        known = self._before.get(id(record))
+        known = self._before.pop(id(record), None)
         if known is None:
             begin = len(pieces)
-            self._tell_item(kind, record, pieces)
+            self._tell(kind, record, pieces, self._tell_item)
             pieces[begin:] = ["".join(pieces[begin:])]
             known = (record, pieces[begin])
         else:
             pieces.append(known[1])
         if lasting(kind):
             self._kept[id(record)] = known
+        self._breathe()
 
     def _tell_item(self, kind: Hint, record: Any, pieces: list[str]) -> None:
         self._tell(kind, record, pieces, self._tell_item)
