@@ -14,7 +14,7 @@ from aurora.model.step import Step
 from skalp_bot.clock import SystemClock
 from skalp_bot.runner.histogram import Histogram, bucket_of, upper_edge
 from skalp_bot.runner.inbox import Inbox
-from skalp_bot.runner.loop import Loop, Pulse
+from skalp_bot.runner.loop import LATER_S, Loop, Onlookers, Pulse
 from skalp_bot.runner.outbox import Outbox
 from tests.runner_kit import Disk, HandClock, RecordingExchange, beat, submit, task_group, tick, until
 
@@ -313,3 +313,32 @@ def test_a_cancelled_loop_steps_no_more() -> None:
         return bench
 
     assert asyncio.run(story()).loop.steps == 0
+
+
+def shown(seq: int, event: Event, *commands: Command) -> Step:
+    return Step(seq=seq, event=event, commands=commands, facts=())
+
+
+def seen_by(*watchers: Watcher) -> list[list[int]]:
+    return [[step.seq for step in watcher.steps] for watcher in watchers]
+
+
+def test_onlookers_see_a_decision_after_it_has_left_and_everything_in_order() -> None:
+    async def story() -> None:
+        first, second = Watcher(), Watcher()
+        onlookers = Onlookers(first, second)
+        onlookers.see(shown(1, tick(100.0)))
+        assert seen_by(first, second) == [[1], [1]], "a quote that decided nothing waits for nothing"
+        onlookers.see(shown(2, tick(101.0), submit("e1")))
+        onlookers.see(shown(3, tick(102.0)))
+        onlookers.see(shown(4, beat()))
+        assert seen_by(first, second) == [[1], [1]]
+        await asyncio.sleep(LATER_S * 4)
+        assert seen_by(first, second) == [[1, 2, 3, 4]] * 2
+        onlookers.see(shown(5, beat()))
+        onlookers.show()
+        assert seen_by(first) == [[1, 2, 3, 4, 5]]
+        await asyncio.sleep(LATER_S * 4)
+        assert seen_by(first) == [[1, 2, 3, 4, 5]], "nothing is seen twice"
+
+    asyncio.run(story())

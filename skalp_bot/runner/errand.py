@@ -119,7 +119,10 @@ class Errand:
         try:
             async with asyncio.TaskGroup() as tasks:
                 session = Session(options=self.options, parts=parts, clock=self.clock, log=log, tasks=tasks)
-                self.outcome = await self._carried_out(session, gate, tasks)
+                try:
+                    self.outcome = await self._carried_out(session, gate, tasks)
+                finally:
+                    session.onlookers.show()
                 let_go()
         except* Ended:
             pass

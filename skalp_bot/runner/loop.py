@@ -18,6 +18,7 @@ BEAT_MS = 100
 GAP_WORTH_TELLING = 150 * MILLISECOND  # Beyond the beat itself.
 GAP_THAT_DROPS = SECOND
 IN_A_ROW = 32
+LATER_S = 0.005
 
 
 class Stepper(Protocol):
@@ -30,6 +31,33 @@ class Projection(Protocol):
     """A fold over steps: log, counters, status. It sees, and changes nothing."""
 
     def see(self, step: Step, /) -> None: ...
+
+
+class Onlookers:
+    """Projections that are shown each step a moment later, in order: what it decided leaves first.
+
+    A quote that decided nothing is shown at once where nothing waits: there are thousands of them.
+    """
+
+    def __init__(self, *projections: Projection) -> None:
+        self._projections = projections
+        self._steps: list[Step] = []
+
+    def see(self, step: Step, /) -> None:
+        if not self._steps:
+            if type(step.event) is BookTicker and not step.commands and not step.facts:
+                for projection in self._projections:
+                    projection.see(step)
+                return
+            asyncio.get_running_loop().call_later(LATER_S, self.show)
+        self._steps.append(step)
+
+    def show(self) -> None:
+        """All that wait, now."""
+        steps, self._steps = self._steps, []
+        for step in steps:
+            for projection in self._projections:
+                projection.see(step)
 
 
 class Loop:

@@ -148,6 +148,8 @@ class Run:
         except* Ended:
             pass
         finally:
+            if self.session is not None:
+                self.session.onlookers.show()
             await exchange.close()
         return self.code
 

@@ -18,7 +18,7 @@ from skalp_bot.runner.board import Board
 from skalp_bot.runner.control import ControlServer
 from skalp_bot.runner.desk import Desk
 from skalp_bot.runner.inbox import Inbox
-from skalp_bot.runner.loop import Loop, Pulse
+from skalp_bot.runner.loop import Loop, Onlookers, Pulse
 from skalp_bot.runner.marks import Marks
 from skalp_bot.runner.outbox import Outbox, OutboxLimits
 from skalp_bot.runner.recovery import Recovered
@@ -107,13 +107,14 @@ class Session:
             about=about(options, parts.access, recovered.started.epoch),
         )
         self.counts = Counts(config.aurora.symbols)
+        self.onlookers = Onlookers(self.report, self.board, log, self.desk, self.counts)
         self.loop = Loop(
             engine=self.engine,
             inbox=inbox,
             outbox=self.outbox,
             journal=self.journal,
             clock=clock,
-            projections=[self.report, self.board, log, Keeper(recovered), self.desk, self.counts],
+            projections=[Keeper(recovered), self.onlookers],
         )
         self.pulse = Pulse(
             clock=clock, emit=inbox.put, outbox=self.outbox, beat_ms=config.runner.heartbeat_ms

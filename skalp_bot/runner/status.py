@@ -15,7 +15,6 @@ from skalp_bot.runner.lines import TOLD, Line, Lines, headed
 LINES_WAITING = 10_000
 LEVELS = ("debug", "info", "warning", "error")
 CLOSE_WAIT_S = 2.0
-LATER_S = 0.005
 
 
 class Log:
@@ -27,38 +26,26 @@ class Log:
         self._clock = clock
         self._handle = handle
         self._lines = Lines()
-        self._steps: list[Step] = []
         self._waiting: deque[bytes] = deque()
         self._writing = False
         self._dead = False
 
     def see(self, step: Step, /) -> None:
-        """Lines are made a moment later, so that what the step decided leaves first."""
-        if not step.facts and type(step.event) not in TOLD:
-            return
-        if not self._steps:
-            asyncio.get_running_loop().call_later(LATER_S, self._tell)
-        self._steps.append(step)
+        if step.facts or type(step.event) in TOLD:
+            for line in self._lines.of(step):
+                self._put(line)
 
     def say(self, event: str, *, level: str = "info", **fields: Any) -> None:
         """A line of the shell's own."""
-        self._tell()
         shown = {key: redacted(value) if isinstance(value, str) else value for key, value in fields.items()}
         self._put(headed(self._clock.now(), 0, {"event": event, "level": level, **shown}))
 
     async def close(self) -> None:
         """Write what is waiting; gives a blocked reader two seconds."""
-        self._tell()
         for _ in range(int(CLOSE_WAIT_S / 0.01)):
             if not self._writing:
                 return
             await self._clock.sleep(0.01)
-
-    def _tell(self) -> None:
-        steps, self._steps = self._steps, []
-        for step in steps:
-            for line in self._lines.of(step):
-                self._put(line)
 
     def _put(self, line: Line) -> None:
         if LEVELS.index(line["level"]) < self._quietest:
