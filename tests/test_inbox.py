@@ -9,7 +9,7 @@ from aurora.model.events import Event, LeverageChanged, RequestFailed
 from aurora.model.market import BookTicker, MarketTrade, MarkPrice
 from aurora.model.numbers import NEVER, Nanos
 from aurora.model.order import Side
-from skalp_bot.runner.inbox import Inbox, InboxFloodedError
+from skalp_bot.runner.inbox import QUOTE_RUN, Inbox, InboxFloodedError
 from tests.runner_kit import HandClock, beat, tick
 
 PRINT = MarketTrade(symbol="A", price=1.0, qty=1.0, taker=Side.BUY, ts_event=Nanos(0), ts_recv=Nanos(0))
@@ -129,6 +129,25 @@ def test_only_the_latest_mark_price_is_kept() -> None:
     box.put(mark(2.0))
     box.put(mark(3.0, "ETHUSDT"))
     assert drained(box) == [mark(2.0), mark(3.0, "ETHUSDT")]
+
+
+def test_quotes_go_before_the_burst_of_marks() -> None:
+    box, _ = made()
+    for number in range(500):
+        box.put(mark(1.0, f"M{number}"))
+    box.put(tick(1.0))
+    assert isinstance(box.take(), BookTicker)
+    assert len(box) == 500
+
+
+def test_marks_are_heard_however_many_quotes_there_are() -> None:
+    box, _ = made()
+    box.put(mark(1.0))
+    for number in range(100):
+        box.put(tick(1.0, symbol=f"A{number}"))
+    kinds = [type(event) for event in drained(box)]
+    assert kinds.index(MarkPrice) == QUOTE_RUN
+    assert len(kinds) == 101
 
 
 def test_prints_between_others_are_bounded_and_counted() -> None:

@@ -122,15 +122,26 @@ def book_ticker(row: Row, now: Nanos) -> BookTicker:
 
 
 def mark_price(row: Row, now: Nanos) -> MarkPrice:
-    return MarkPrice(
-        symbol=text(row, "s"),
-        mark=float(price(row, "p")),
-        index=float(number_or_zero(row, "i")),
-        funding_rate=float(number_or_zero(row, "r")),
-        next_funding=nanos(row, "T"),
-        ts_event=nanos(row, "E"),
-        ts_recv=now,
-    )
+    """That of every symbol comes in one burst each second: floats at once, garbage refused."""
+    try:
+        symbol, mark_text, next_ms, at_ms = row["s"], row["p"], row["T"], row["E"]
+        mark, index, rate = float(mark_text), float(row.get("i") or 0), float(row.get("r") or 0)
+        times = type(next_ms) is int and type(at_ms) is int and next_ms >= 0 and at_ms >= 0
+        if type(symbol) is not str or type(mark_text) is not str or not times:
+            raise DecodeError(f"markPriceUpdate: {str(row)[:160]}")
+        if not (0.0 < mark < PRICE_MAX and 0.0 <= index < PRICE_MAX and -PRICE_MAX < rate < PRICE_MAX):
+            raise DecodeError(f"markPriceUpdate {symbol}: mark {mark}, index {index}, funding rate {rate}")
+        return MarkPrice(
+            symbol=symbol,
+            mark=mark,
+            index=index,
+            funding_rate=rate,
+            next_funding=Nanos(next_ms * MILLISECOND),
+            ts_event=Nanos(at_ms * MILLISECOND),
+            ts_recv=now,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DecodeError(f"markPriceUpdate: {str(row)[:160]}") from error
 
 
 def market_trade(row: Row, now: Nanos) -> MarketTrade:

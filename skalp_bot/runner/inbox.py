@@ -14,6 +14,7 @@ ACCOUNT_LIMIT = 10_000
 FLOOD_FACTOR = 10
 TRADES_LIMIT = 4_096
 ACCOUNT_RUN = 64
+QUOTE_RUN = 32
 
 
 Reader = Callable[[Event | None], None]
@@ -30,7 +31,8 @@ class Inbox:
     Nothing of the account is ever dropped: at ``account_limit`` a HALT goes to the head of the lane and the
     lane grows on; at ten times that the reader is told that the books are lost (a restart reads them anew).
     Quotes keep one slot per symbol, which carries the extremes of the quotes it replaced. After 64 pieces of
-    account news in a row one market event passes, so that a storm of them cannot blind the stops.
+    account news in a row one market event passes, so that a storm of them cannot blind the stops. Quotes go
+    before marks, which come all at once, and after 32 of them in a row one mark passes.
     """
 
     def __init__(
@@ -46,9 +48,11 @@ class Inbox:
         self._beat: Heartbeat | None = None
         self._books: dict[str, BookTicker] = {}
         self._marks: dict[str, MarkPrice] = {}
-        self._due: deque[tuple[dict[str, BookTicker] | dict[str, MarkPrice], str]] = deque()
+        self._books_due: deque[str] = deque()
+        self._marks_due: deque[str] = deque()
         self._trades: deque[MarketTrade] = deque()
         self._in_a_row = 0
+        self._quotes_in_a_row = 0
         self._over = False
         self._flooded = False
         self._waiting: Reader | None = None  # While nothing else waits.
@@ -60,7 +64,7 @@ class Inbox:
                 self._put_quote(event)
             case MarkPrice():
                 if event.symbol not in self._marks:
-                    self._due.append((self._marks, event.symbol))
+                    self._marks_due.append(event.symbol)
                 self._marks[event.symbol] = event
             case MarketTrade():
                 self._put_trade(event)
@@ -89,9 +93,9 @@ class Inbox:
 
         False where something waits: that is to be taken first.
         """
-        if self._account or self._due or self._trades or self._beat is not None:
+        if self._account or self._books_due or self._marks_due or self._trades or self._beat is not None:
             return False
-        self._in_a_row = 0
+        self._in_a_row = self._quotes_in_a_row = 0
         self._waiting = reader
         return True
 
@@ -106,22 +110,25 @@ class Inbox:
         if self._beat is not None:
             beat, self._beat = self._beat, None
             return beat
-        if self._due:
-            slots, symbol = self._due.popleft()
-            return slots.pop(symbol)
+        if self._books_due and (self._quotes_in_a_row < QUOTE_RUN or not self._marks_due):
+            self._quotes_in_a_row += 1
+            return self._books.pop(self._books_due.popleft())
+        self._quotes_in_a_row = 0
+        if self._marks_due:
+            return self._marks.pop(self._marks_due.popleft())
         if self._trades:
             return self._trades.popleft()
         return self._take_account() if self._account else None
 
     def __len__(self) -> int:
-        waiting = len(self._account) + len(self._due) + len(self._trades)
+        waiting = len(self._account) + len(self._books_due) + len(self._marks_due) + len(self._trades)
         return waiting + (self._beat is not None)
 
     def _put_quote(self, tick: BookTicker) -> None:
         self.frames += 1
         older = self._books.get(tick.symbol)
         if older is None:
-            self._due.append((self._books, tick.symbol))
+            self._books_due.append(tick.symbol)
         else:
             self.conflated += 1
             tick.conflated = older.conflated + 1

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aurora.model.control import Heartbeat
 from aurora.model.events import Event
-from aurora.model.market import BookTicker
+from aurora.model.market import BookTicker, MarketTrade, MarkPrice
 from aurora.model.numbers import MILLISECOND, NEVER, SECOND, Nanos
 from aurora.model.step import Step
 from skalp_bot.ports import Clock, Emit, Journal, Ticket
@@ -19,6 +19,7 @@ GAP_WORTH_TELLING = 150 * MILLISECOND  # Beyond the beat itself.
 GAP_THAT_DROPS = SECOND
 IN_A_ROW = 32
 LATER_S = 0.005
+PRICES = (BookTicker, MarkPrice, MarketTrade)
 
 
 class Stepper(Protocol):
@@ -36,7 +37,7 @@ class Projection(Protocol):
 class Onlookers:
     """Projections that are shown each step a moment later, in order: what it decided leaves first.
 
-    A quote that decided nothing is shown at once where nothing waits: there are thousands of them.
+    A price that decided nothing is shown at once where nothing waits: there are thousands of them.
     """
 
     def __init__(self, *projections: Projection) -> None:
@@ -45,7 +46,7 @@ class Onlookers:
 
     def see(self, step: Step, /) -> None:
         if not self._steps:
-            if type(step.event) is BookTicker and not step.commands and not step.facts:
+            if not step.commands and not step.facts and type(step.event) in PRICES:
                 for projection in self._projections:
                     projection.see(step)
                 return
