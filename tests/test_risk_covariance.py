@@ -14,7 +14,7 @@ from aurora.risk.covariance import (
     ledoit_wolf_constant_correlation,
     oracle_approximating,
 )
-from aurora.risk.track import CovarianceTrack, made_semidefinite
+from aurora.risk.track import BEATS, CovarianceTrack, made_semidefinite
 
 NAMES = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 
@@ -127,6 +127,28 @@ def test_symbols_seen_at_different_times_still_give_a_covariance() -> None:
     for shrink in ("identity", "none"):
         cov = track.covariance(shrink=shrink).cov
         assert float(np.linalg.eigvalsh(cov)[0]) >= -1e-18
+
+
+@pytest.mark.parametrize("size", [3, 300, 1_000])
+def test_a_sample_folded_in_pieces_gives_the_same_bits(size: int) -> None:
+    names = [f"S{number}" for number in range(size)]
+    pieces, whole = (CovarianceTrack(names, decay=0.97) for _ in range(2))
+    whole.piece = size
+    whole.scratch = (np.zeros((size, size)), np.zeros((size, size)))
+    draw = np.random.default_rng(3)
+    for folds in (0, 1, BEATS, 2, BEATS):
+        told = dict(zip(names, draw.normal(size=size).tolist(), strict=True))
+        for name in names[:: folds + 2]:
+            del told[name]
+        whole.push(told)
+        pieces.push(told)
+        for _ in range(folds):
+            pieces.fold()
+        assert pieces.folded == size or folds < BEATS - 1
+    assert pieces.stale == whole.stale
+    assert np.array_equal(pieces.covariance(names[1:9]).cov, whole.covariance(names[1:9]).cov)
+    assert np.array_equal(pieces.moments, whole.moments)
+    assert np.array_equal(pieces.weights, whole.weights)
 
 
 def test_made_semidefinite_keeps_variances() -> None:

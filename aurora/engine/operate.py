@@ -152,6 +152,8 @@ def heartbeat(turn: Turn, event: Heartbeat) -> None:
         turn.stats.sample(turn.soft.market, turn.now)
         read_income(turn)
         forget(turn)
+    else:
+        turn.stats.fold()
 
 
 def chase_orders(turn: Turn) -> None:

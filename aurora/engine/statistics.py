@@ -46,6 +46,10 @@ class Statistics:
                 self.scenarios.push(returns(self._minute, mids))
             self._minute_no, self._minute = minute, mids
 
+    def fold(self) -> None:
+        """On the Heartbeats between: what the last sample has left to do."""
+        self.covariance.fold()
+
     def without(self, symbols: tuple[str, ...]) -> None:
         """No history comes for these; that of the others is not held up by it."""
         self._awaited = tuple(symbol for symbol in self.symbols if symbol not in symbols)

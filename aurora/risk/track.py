@@ -10,6 +10,7 @@ import numpy as np
 from aurora.risk.arguments import Floats, finite, not_negative
 from aurora.risk.covariance import Shrunk, shrunk_to_identity
 
+PIECE_ELEMENTS, BEATS = 32_768, 8  # Of a matrix at once; a sample is folded within so many pieces.
 ShrinkTarget = Literal["identity", "none"]
 
 
@@ -35,7 +36,10 @@ class CovarianceTrack:
         size = len(self.symbols)
         self.moments: Floats = np.zeros((size, size))
         self.weights: Floats = np.zeros((size, size))
-        self.scratch: tuple[Floats, Floats] = (np.zeros((size, size)), np.zeros((size, size)))
+        self.values, self.seen = np.zeros(size), np.zeros(size)  # The newest sample.
+        self.folded = size  # Rows of the matrices that have it already.
+        self.piece = max(PIECE_ELEMENTS // size, size // BEATS + 1)
+        self.scratch: tuple[Floats, Floats] = (np.zeros((self.piece, size)), np.zeros((self.piece, size)))
         self.squared_weight = 0.0
         self.whole_weight = 0.0
         self.fourth = 0.0
@@ -43,7 +47,11 @@ class CovarianceTrack:
         self.samples = 0
 
     def push(self, returns: Mapping[str, float | None]) -> None:
-        """Sees one sample: the return of each symbol over the period, None or absent where there was none."""
+        """Sees one sample: the return of each symbol over the period, None or absent where there was none.
+
+        The matrices follow in pieces, one now; the next sample and every question wait for all of them.
+        """
+        self.finish()
         values = np.zeros(len(self.symbols))
         seen = np.zeros(len(self.symbols))
         for i, symbol in enumerate(self.symbols):
@@ -54,22 +62,38 @@ class CovarianceTrack:
         if not seen.any():
             return
         self.samples += 1
-        both, other = self.scratch  # In place: making new matrices costs several times the arithmetic.
-        np.outer(seen, seen, out=both)
-        np.multiply(both, self.decay - 1.0, out=other)
-        other += 1.0
-        self.moments *= other
-        self.weights *= other
-        self.weights += both
-        self.moments += np.outer(values, values, out=other)
         norm = float(values @ values) * len(self.symbols) / float(seen.sum())
         self.fourth = self.decay * self.fourth + norm * norm
         self.whole_weight = self.decay * self.whole_weight + 1.0
         self.squared_weight = self.decay * self.decay * self.squared_weight + 1.0
+        self.values, self.seen, self.folded = values, seen, 0
+        self.fold()
+
+    def fold(self) -> None:
+        """Some more rows of the matrices take the newest sample in: with hundreds of symbols all take ms."""
+        begin, end = self.folded, min(self.folded + self.piece, len(self.symbols))
+        if begin == end:
+            return
+        both, other = (matrix[: end - begin] for matrix in self.scratch)  # In place: cheaper by far.
+        moments, weights = self.moments[begin:end], self.weights[begin:end]
+        np.outer(self.seen[begin:end], self.seen, out=both)
+        np.multiply(both, self.decay - 1.0, out=other)
+        other += 1.0
+        moments *= other
+        weights *= other
+        weights += both
+        moments += np.outer(self.values[begin:end], self.values, out=other)
+        self.folded = end
+
+    def finish(self) -> None:
+        """Whatever was not folded yet."""
+        while self.folded < len(self.symbols):
+            self.fold()
 
     @property
     def stale(self) -> tuple[str, ...]:
         """Symbols not seen for longer than allowed, or never; their covariances must not be relied on."""
+        self.finish()
         never = self.weights.diagonal() == 0.0
         return tuple(
             symbol for i, symbol in enumerate(self.symbols) if never[i] or self.unseen[i] > self.stale_samples
@@ -82,6 +106,7 @@ class CovarianceTrack:
 
         KeyError for a symbol never tracked; ValueError for one that was never seen, naming it.
         """
+        self.finish()
         chosen = self.symbols if symbols is None else tuple(symbols)
         places = [self.symbols.index(s) if s in self.symbols else self.unknown(s) for s in chosen]
         weights = self.weights[np.ix_(places, places)]
