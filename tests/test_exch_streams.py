@@ -1,6 +1,7 @@
 import asyncio
 import json
 import struct
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from aurora.model.commands import RequestSnapshot
 from aurora.model.control import DecodeFailed, Stream, StreamChanged
 from aurora.model.events import FeesLoaded, InstrumentsLoaded, OrderAcked, OrderUpdate
 from aurora.model.market import BookTicker, MarketTrade, MarkPrice
+from aurora.model.numbers import MILLISECOND
+from skalp_bot.exch.socket import AT_ONCE
 from tests.exch_kit import STOP_SELL, Canned, Scene, awaited, error, scene, streaming, submit, until
 from tests.test_exch_connection import CLOSE, PING, TEXT, Far
 from tests.test_exch_connection import frame as framed
@@ -83,6 +86,37 @@ async def test_the_last_frame_of_a_read_is_passed_on_and_those_before_it_are_que
         s.venue.say_at_once("public", frames(5) + framed(PING, b""))
         await until(lambda: len(s.of(BookTicker)) == 5)
         assert s.passed == s.of(BookTicker)[2:4], "a ping after it makes it wait a turn, no more"
+
+
+@awaited
+async def test_marks_of_one_read_are_told_in_order_and_a_quote_need_not_wait_for_all_of_them() -> None:
+    burst = b"".join(framed(TEXT, json.dumps(mark(second)).encode()) for second in range(400))
+    async with streaming() as s:
+        await all_up(s)
+        heard_at = s.clock.now()
+        s.venue.say_at_once("market", burst)
+        s.venue.say_at_once("public", framed(TEXT, json.dumps(quote(1)).encode()))
+        told = [0]
+        while told[-1] < 400:
+            await asyncio.sleep(0)
+            told.append(len(s.of(MarkPrice)))
+        assert max(after - before for before, after in pairwise(told)) <= 2 * AT_ONCE
+        marks, (tick,) = s.of(MarkPrice), s.of(BookTicker)
+        assert [told.ts_event for told in marks] == [second * MILLISECOND for second in range(400)]
+        assert s.events.index(tick) < s.events.index(marks[-1])
+        assert all(heard_at <= told.ts_recv <= tick.ts_recv + 100 * MILLISECOND for told in marks)
+
+
+@awaited
+async def test_marks_that_came_before_the_line_was_cut_are_told_before_its_loss() -> None:
+    burst = b"".join(framed(TEXT, json.dumps(mark(second)).encode()) for second in range(400))
+    async with streaming() as s:
+        await all_up(s)
+        s.venue.say_at_once("market", burst)
+        s.venue.say_at_once("market", framed(CLOSE, b"\x03\xe8"))
+        await until(lambda: changes(s, Stream.MARK) == [True, False, True])
+        lost = next(event for event in s.of(StreamChanged) if event.stream is Stream.MARK and not event.up)
+        assert s.events.index(s.of(MarkPrice)[399]) < s.events.index(lost)
 
 
 @awaited

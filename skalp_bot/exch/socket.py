@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from skalp_bot.ports import Clock, Emit
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 5.0)
 STEADY_S = 30.0  # A connection that lived this long makes the next loss a first one.
 ACK_S = 10.0
+AT_ONCE, UNREAD_MAX = 16, 4_096  # Frames of a patient stream.
 OVERLAP_S = 2.0  # Two connections tell the same for so long, and echoes are listened for so long after.
 
 # A listen key opens the account's stream to whoever reads it: in an address, or in a frame.
@@ -38,12 +40,16 @@ class DialError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """``address`` finds the URL anew for each dial; ``names`` are subscribed once connected."""
+    """``address`` finds the URL anew for each dial; ``names`` are subscribed once connected.
+
+    Frames of a ``patient`` stream come in bursts and are read a few at a time.
+    """
 
     stream: Stream
     address: Callable[[], Awaitable[str]]
     names: tuple[str, ...]
     read: Callable[[Row, Nanos], Event | None]
+    patient: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -84,6 +90,8 @@ class Socket:
         self._doubled_at = 0
         self._spoiled_at = 0
         self._spoiled_untold = 0
+        self._unread: deque[tuple[bytes, Nanos]] = deque()
+        self._reading = False
         self._want(self.legs[0])
 
     async def keep(self, leg: Leg) -> None:
@@ -113,12 +121,33 @@ class Socket:
             self._raised(leg, "connected")
 
     def hear(self, frame: bytes, last: bool) -> None:  # noqa: FBT001  # Called by position: the hot path.
-        """One text frame; the ``last`` of a read is acted upon at once, with what came before it.
-
-        Never raises: the connection would die of it.
-        """
+        """One text frame; the ``last`` of a read is acted upon at once, with what came before it."""
         now: Nanos = self._clock.now()  # type: ignore[assignment]  # Naming it would cost a call per tick.
         self.last_at = now
+        if not self.plan.patient:
+            self._read(frame, now, self._pass_on if last else self._emit)
+            return
+        self._unread.append((frame, now))
+        if len(self._unread) > UNREAD_MAX:
+            self._read_some(UNREAD_MAX)
+        elif not self._reading:
+            self._reading = True
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        """The quotes of another stream wait for a few frames of this one, not for all of a burst."""
+        self._read_some(AT_ONCE)
+        self._reading = bool(self._unread)
+        if self._reading:
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_some(self, frames: int) -> None:
+        for _ in range(min(frames, len(self._unread))):
+            frame, heard_at = self._unread.popleft()
+            self._read(frame, heard_at, self._emit)
+
+    def _read(self, frame: bytes, now: Nanos, emit: Emit) -> None:
+        """Never raises: the connection would die of it."""
         try:
             row = orjson.loads(frame)
             if "e" in row:
@@ -126,7 +155,7 @@ class Socket:
                     self._raised(max(self.legs, key=lambda leg: leg.connected_at), "first frame")
                 event = self.plan.read(row, now)
                 if event is not None:
-                    (self._pass_on if last else self._emit)(event)
+                    emit(event)
             else:
                 self._answered(row)
         except DecodeError as error:
@@ -226,6 +255,7 @@ class Socket:
 
         The first of a row of failures is told, the row itself is not.
         """
+        self._read_some(UNREAD_MAX)  # What is read once it is gone would pass for its return.
         leg.connected_at = leg.up_at = 0
         other = self._other(leg)
         if other.up_at and other.wanted.is_set():

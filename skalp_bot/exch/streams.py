@@ -117,6 +117,7 @@ class Streams:
             read={Stream.MARKET: self._read_book, Stream.MARK: self._read_mark, Stream.USER: self._read_user}[
                 stream
             ],
+            patient=stream is Stream.MARK,
         )
         return Socket(
             plan,
