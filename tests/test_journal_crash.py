@@ -14,16 +14,18 @@ import pytest
 from skalp_bot.journal.reader import JournalReader
 from skalp_bot.journal.rows import of_step, placed
 from skalp_bot.journal.sqlite import Limits, RowTicket
+from skalp_bot.journal.wal import PAGES
 from skalp_bot.ports import JournalError
 from tests.journal_kit import Books, LossyDisk, journal, step
 
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from tests.journal_kit import Books, LossyDisk, journal, step
+from skalp_bot.journal.sqlite import Limits
+from tests.journal_kit import Books, journal, step
 
 async def main():
-    book = journal(Path(sys.argv[1]))
+    book = journal(Path(sys.argv[1]), limits=Limits(log_pages=int(sys.argv[2])))
     seq = book.last_seq
     print("open", seq, flush=True)
     while True:
@@ -51,13 +53,14 @@ def written(path: Path, count: int) -> None:
     asyncio.run(write())
 
 
-def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("log_pages", [PAGES, 4], ids=["a log seldom copied", "a log always being copied"])
+def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path: Path, log_pages: int) -> None:
     path = tmp_path / "journal.sqlite"
     moments = random.Random(11)
     acknowledged = 0
     for _ in range(6):
         child = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path)],
+            [sys.executable, "-c", WRITER, str(path), str(log_pages)],
             stdout=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).parents[1],

@@ -275,6 +275,53 @@ def test_no_record_waits_for_a_checkpoint_and_a_restart_folds_those_that_overtoo
     asyncio.run(again.close())
 
 
+def test_rows_queued_behind_a_checkpoint_that_is_text_are_committed_before_it(path: Path) -> None:
+    async def write() -> tuple[list[str], int]:
+        book, order = journal(path, limits=Limits(delay=lambda: 0.3)), list[str]()
+
+        def tell(ticket: RowTicket, name: str) -> None:
+            ticket.when_settled(lambda: order.append(name))
+
+        tell(book.append(step(1)), "step 1")
+        tell(book.checkpoint(Books(count=1, names=())), "first checkpoint")
+        await asyncio.sleep(0.1)  # Its text waits now for the commit of the step.
+        tell(book.append(step(2)), "step 2")
+        tell(book.checkpoint(Books(count=2, names=())), "second checkpoint")
+        await asyncio.sleep(0.1)
+        tell(book.append(step(3)), "step 3")
+        await book.close()
+        return order, book.stats.commits
+
+    order, commits = asyncio.run(write())
+    assert order == ["step 1", "step 2", "step 3", "first checkpoint", "second checkpoint"]
+    assert commits == 4
+    again = journal(path)
+    found = again.reader.last_checkpoint(Books)
+    assert found is not None
+    assert (found.value.count, found.until) == (2, 2)
+    assert list(again.reader.facts_after(found)) == list(step(3).facts)
+    assert again.last_seq == 3
+    asyncio.run(again.close())
+
+
+def test_a_checkpoint_goes_with_the_rows_when_they_never_end(path: Path) -> None:
+    async def write() -> bool:
+        book = journal(path, limits=Limits(delay=lambda: 0.1))
+        kept = book.checkpoint(Books(count=0, names=()))
+        loop = asyncio.get_running_loop()
+        book.append(step(1))
+        end, seq = loop.time() + 3.0, 1
+        while not kept.durable and loop.time() < end:
+            seq += 1
+            book.append(step(seq))  # While a group is being committed: there is always one waiting.
+            await asyncio.sleep(0.02)
+        durable = kept.durable
+        await book.close()
+        return durable
+
+    assert asyncio.run(write())
+
+
 def test_a_state_that_cannot_be_written_breaks_the_journal_and_says_so(path: Path) -> None:
     async def write() -> str:
         book = journal(path)

@@ -1,6 +1,6 @@
 """A row of the journal: one step, one fact of the shell's, or one checkpoint; chained by hashes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -58,7 +58,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A row before it has its place in the chain; a ``body`` that is text is written already."""
+    """A row before it has its place in the chain."""
 
     kind: str
     seq: int
@@ -66,6 +66,14 @@ class Draft:
     body: object
     commands: tuple[Command, ...] = ()
     facts: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A body that is text already; ``quoted`` is what its hash will be made of."""
+
+    text: str
+    quoted: tuple[bytes, ...]
 
 
 def of_step(step: Step) -> Draft:
@@ -81,7 +89,12 @@ def of_step(step: Step) -> Draft:
 
 def placed(draft: Draft, row_id: int, before: bytes) -> Row:
     """The draft encoded and chained behind the row whose hash is ``before``."""
-    body = draft.body if draft.body is None or isinstance(draft.body, str) else encode(draft.body).decode()
+    body: str | None = None
+    quoted: Iterable[bytes] = ()
+    if isinstance(draft.body, Written):
+        body, quoted = draft.body.text, draft.body.quoted
+    elif draft.body is not None:
+        body = encode(draft.body).decode()
     commands, facts = encode(draft.commands).decode(), encode(draft.facts).decode()
     return Row(
         id=row_id,
@@ -91,13 +104,18 @@ def placed(draft: Draft, row_id: int, before: bytes) -> Row:
         body=body,
         commands=commands,
         facts=facts,
-        hash=chain_hash(before, (row_id, draft.kind, draft.seq, draft.ts), body, (commands, facts)),
+        hash=chain_hash(before, (row_id, draft.kind, draft.seq, draft.ts), body, (commands, facts), quoted),
     )
 
 
-def checkpointed(state: Iterable[str], *, until: int) -> str:
+def checkpointed(state: Iterable[str], *, until: int, breathe: Callable[[], None]) -> Written:
     """The body of a checkpoint: the state as it was after row ``until``, perhaps not the last before it."""
-    return "".join((f'{{"until":{until},"state":', *state, "}"))
+    text = "".join((f'{{"until":{until},"state":', *state, "}"))
+    quoted = []
+    for piece in slices_quoted(text):
+        quoted.append(piece)
+        breathe()
+    return Written(text=text, quoted=tuple(quoted))
 
 
 def chained(row: Row, before: bytes) -> bool:
@@ -109,19 +127,26 @@ def chained(row: Row, before: bytes) -> bool:
 
 
 def chain_hash(
-    before: bytes, head: tuple[int, str, int, int], body: str | None, tail: tuple[str, str]
+    before: bytes,
+    head: tuple[int, str, int, int],
+    body: str | None,
+    tail: tuple[str, str],
+    quoted: Iterable[bytes] = (),
 ) -> bytes:
-    """Of the hash before and every column, unambiguously: as one list in JSON.
-
-    A long body is quoted slice by slice: a thread that did it at once would keep all others from running.
-    """
+    """Of the hash before and every column, unambiguously: as one list in JSON."""
     if body is None or len(body) <= SLICE:
         return sha256(before + orjson.dumps((*head, body, *tail))).digest()
     digest = sha256(before + orjson.dumps(head)[:-1] + b',"')
-    for begin in range(0, len(body), SLICE):
-        digest.update(orjson.dumps(body[begin : begin + SLICE])[1:-1])
+    for piece in quoted or slices_quoted(body):
+        digest.update(piece)
     digest.update(b'",' + orjson.dumps(tail)[1:])
     return digest.digest()
+
+
+def slices_quoted(text: str) -> Iterator[bytes]:
+    """As a string of JSON; a thread that did a long one at once would keep all others from running."""
+    for begin in range(0, len(text), SLICE):
+        yield orjson.dumps(text[begin : begin + SLICE])[1:-1]
 
 
 def next_epoch(last: int, now: Nanos) -> int:

@@ -1,5 +1,6 @@
 """The journal's file: its tables, its pragmas, whose account it tells of, and how it is opened."""
 
+import contextlib
 import os
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -12,6 +13,7 @@ from skalp_bot.ports import JournalError
 
 VERSION = 1
 FILE = "journal.sqlite"
+LOG_SIZE_MAX = 1 << 25  # Bytes that a log begun anew keeps of what it was.
 
 TABLES = """
 create table meta(key text primary key, value text not null) strict;
@@ -65,13 +67,32 @@ def open_writer(path: Path, fingerprint: Fingerprint, *, vfs: str | None = None)
             connection.execute("pragma locking_mode=exclusive")  # Without shared memory.
         connection.execute("pragma journal_mode=wal")
         connection.execute("pragma synchronous=full")
-        connection.execute("pragma wal_autocheckpoint=1000")
+        connection.execute(f"pragma wal_autocheckpoint={1000 if vfs else 0}")
+        connection.execute(f"pragma journal_size_limit={LOG_SIZE_MAX}")
         if version_of(connection) == 0:
             create(connection, fingerprint)
         check(connection, path, fingerprint)
     except apsw.Error as error:
         raise unusable(path, error) from error
     return connection
+
+
+def open_beside(path: Path) -> apsw.Connection:
+    """A second connection for the writer's process, to copy the log with."""
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        for pragma in ("trusted_schema=off", "mmap_size=0", "synchronous=full", "wal_autocheckpoint=0"):
+            connection.execute(f"pragma {pragma}")
+        version_of(connection)  # Only a connection that has read knows that there is a log.
+    except apsw.Error as error:
+        raise unusable(path, error) from error
+    return connection
+
+
+def leave_log(connection: apsw.Connection) -> None:
+    """Have the log stay as it is when the last connection is closed: the file is not to be trusted alone."""
+    with contextlib.suppress(apsw.Error):
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 
 
 def open_reader(path: Path) -> apsw.Connection:

@@ -16,14 +16,16 @@ from aurora.model.step import Step
 from skalp_bot.journal import schema
 from skalp_bot.journal.lock import StateLock
 from skalp_bot.journal.reader import JournalReader
-from skalp_bot.journal.rows import CHECKPOINT, Draft, checkpointed, of_step, placed
+from skalp_bot.journal.rows import CHECKPOINT, Draft, Written, checkpointed, of_step, placed
 from skalp_bot.journal.schema import Fingerprint
 from skalp_bot.journal.scribe import Breath, Scribe
+from skalp_bot.journal.wal import PAGES, LogKeeper
 from skalp_bot.ports import Clock, JournalError
 
 BATCH = 256
 QUEUE_MAX = 5_000  # Far more than a disk that will catch up ever owes; some 25 MB.
 CHECKPOINT_EVERY = 2_000  # Rows; bounds how long a restart folds.
+OVERTAKEN_NS = 1_000_000_000  # How long a checkpoint lets rows go first.
 INSERT = "insert into rows(id, kind, seq, ts, body, commands, facts, hash) values(?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -34,6 +36,7 @@ class Limits:
     batch: int = BATCH
     queue_max: int = QUEUE_MAX
     checkpoint_every: int = CHECKPOINT_EVERY
+    log_pages: int = PAGES
     vfs: str | None = None
     delay: Callable[[], float] | None = None
 
@@ -110,6 +113,9 @@ class SqliteJournal:
             undo.callback(self._lock.release)
             self._connection = schema.open_writer(path, fingerprint, vfs=limits.vfs)
             undo.callback(self._connection.close)
+            self._log = None if limits.vfs else LogKeeper(path, self._connection, pages=limits.log_pages)
+            if self._log is not None:
+                undo.callback(self._log.close)
             self.reader = JournalReader(path, self._connection if limits.vfs else None)
             known = self.reader.checkpointed_until()
             self.reader.verify_chain(after=known)  # The checkpoint itself included.
@@ -121,6 +127,7 @@ class SqliteJournal:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._checkpointer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._checkpoints: deque[RowTicket] = deque()  # Being written down.
+        self._overtaken: deque[tuple[Written, int, RowTicket]] = deque()  # Written down, and since when.
         self._breath = Breath(clock)
         self._scribe = Scribe(self._breath.take)
 
@@ -139,7 +146,7 @@ class SqliteJournal:
         return JournalStats(
             rows=self._counts[0],
             commits=self._counts[1],
-            pending=len(self._queue) + len(self._committing),
+            pending=len(self._queue) + len(self._committing) + len(self._overtaken),
             commit_ns_last=self._commit_ns[0],
             commit_ns_max=self._commit_ns[1],
         )
@@ -153,15 +160,12 @@ class SqliteJournal:
 
     def note(self, fact: DurableFact) -> RowTicket:
         """Queue a fact of the shell's own."""
-        now = Nanos(self._clock.now())
-        return self._put(
-            Draft(kind=type(fact).__name__, seq=self._last_seq, ts=now, body=None, facts=(fact,))
-        )
+        return self._put(self._draft(type(fact).__name__, facts=(fact,)))
 
     def checkpoint(self, state: object) -> RowTicket:
         """Write down the whole state as it is after the last row queued; a dataclass the codec can write.
 
-        In a thread of its own, and in the queue when it is text: the records of orders do not wait for it.
+        In a thread of its own. When it is text it waits until no row does: the records of orders go first.
         """
         ticket = RowTicket()
         self._checkpoints.append(ticket)
@@ -172,19 +176,23 @@ class SqliteJournal:
 
     def _write_down(self, loop: asyncio.AbstractEventLoop, state: object, until: int) -> None:
         """In the checkpoint's thread."""
-        body = error = ""
+        body, error = None, ""
         try:
-            body = checkpointed(self._scribe.write(state), until=until)
+            body = checkpointed(self._scribe.write(state), until=until, breathe=self._breath.take)
         except BaseException as failure:  # noqa: BLE001  # Told, and the journal is broken with it.
             error = f"{type(failure).__name__}: {failure}"
         loop.call_soon_threadsafe(self._written_down, body, error)
 
-    def _written_down(self, body: str, error: str) -> None:
+    def _written_down(self, body: Written | None, error: str) -> None:
         ticket = self._checkpoints.popleft()
-        if error:
+        if body is None:
             self._break(error)
-        now = Nanos(self._clock.now())
-        self._put(Draft(kind=CHECKPOINT, seq=self._last_seq, ts=now, body=body), ticket)
+        elif self.broken is None:
+            self._overtaken.append((body, self._clock.monotonic(), ticket))
+            if not self._committing:
+                self._begin()
+            return
+        ticket.settle(self.broken or error)
 
     async def close(self) -> None:
         """Commit what is queued, then let go of file and lock. Idempotent; never raises for a broken disk."""
@@ -195,28 +203,47 @@ class SqliteJournal:
         self._checkpointer.shutdown(wait=True)
         self._executor.shutdown(wait=True)
         self.reader.close()
+        if self._log is not None:
+            self._log.close()
+        if self.broken is not None or (self._log is not None and self._log.failed):
+            schema.leave_log(self._connection)
         with contextlib.suppress(apsw.Error):
             self._connection.close()
         self._lock.release()
 
-    def _put(self, draft: Draft, ticket: RowTicket | None = None) -> RowTicket:
-        ticket = ticket or RowTicket()
+    def _put(self, draft: Draft) -> RowTicket:
+        ticket = RowTicket()
         if self.broken is None and len(self._queue) >= self._limits.queue_max:
             self._break(f"the disk is {len(self._queue)} rows behind")
         if self.broken is not None:
             ticket.settle(self.broken)
             return ticket
-        self._since_checkpoint += draft.kind != CHECKPOINT
+        self._since_checkpoint += 1
         self._queued += 1
         self._queue.append((draft, ticket))
         if not self._committing:
             self._begin()
         return ticket
 
+    def _draft(self, kind: str, *, body: Written | None = None, facts: tuple[DurableFact, ...] = ()) -> Draft:
+        """A row that is no step's."""
+        return Draft(kind=kind, seq=self._last_seq, ts=Nanos(self._clock.now()), body=body, facts=facts)
+
     def _begin(self) -> None:
-        """Take the next group; everything queued meanwhile makes the group after it."""
+        """Take the next group; everything queued meanwhile makes the group after it.
+
+        A checkpoint is large, so it goes alone when it can, and always behind every row queued: the numbers
+        of rows that other checkpoints were told stay what they are.
+        """
         take = min(self._limits.batch, len(self._queue))
         self._committing = [self._queue.popleft() for _ in range(take)]
+        if self._overtaken and not self._queue:
+            body, since, ticket = self._overtaken[0]
+            now = self._clock.monotonic()
+            if not self._committing or now - since >= OVERTAKEN_NS:
+                self._overtaken.popleft()
+                self._queued += 1
+                self._committing.append((self._draft(CHECKPOINT, body=body), ticket))
         loop = asyncio.get_running_loop()
         self._started = self._clock.monotonic()
         if self._limits.delay is None:
@@ -235,7 +262,23 @@ class SqliteJournal:
             self._commit(drafts)
         except BaseException as failure:  # noqa: BLE001  # Told, and the journal is broken with it.
             error = f"{type(failure).__name__}: {failure}"
+        if not error and self._log is not None and self._log.due():
+            self._checkpointer.submit(self._keep_short, loop, self._log)
         loop.call_soon_threadsafe(self._committed, error)
+
+    def _keep_short(self, loop: asyncio.AbstractEventLoop, log: LogKeeper) -> None:
+        """In the checkpoint's thread; it leaves the rest to the writer's when the log stays long."""
+        self._copy_log(loop, log.copy_beside)
+        if log.far_behind:
+            self._executor.submit(self._copy_log, loop, log.copy_between)
+
+    def _copy_log(self, loop: asyncio.AbstractEventLoop, copy: Callable[[], None]) -> None:
+        if self.broken is not None:
+            return
+        try:
+            copy()
+        except BaseException as failure:  # noqa: BLE001  # Told, and the journal is broken with it.
+            loop.call_soon_threadsafe(self._break, f"{type(failure).__name__}: {failure}")
 
     def _commit(self, drafts: list[Draft]) -> None:
         """In the writer's thread. What fails here is never tried again on this connection.
@@ -255,6 +298,7 @@ class SqliteJournal:
         except apsw.Error:
             with contextlib.suppress(apsw.Error):
                 self._connection.execute("rollback")
+            schema.leave_log(self._connection)
             with contextlib.suppress(apsw.Error):
                 self._connection.close()
             raise
@@ -271,7 +315,8 @@ class SqliteJournal:
             self._counts = [self._counts[0] + len(group), self._counts[1] + 1]
         for _, ticket in group:
             ticket.settle((self.broken or error) if error else "")
-        if self._queue and not self._committing:  # A call may have queued a row, and begun with it.
+        waiting = self._queue or self._overtaken
+        if waiting and not self._committing:  # A call may have queued a row, and begun with it.
             self._begin()
 
     def _break(self, why: str) -> None:
@@ -283,6 +328,8 @@ class SqliteJournal:
         )
         while self._queue:
             self._queue.popleft()[1].settle(self.broken)
+        while self._overtaken:
+            self._overtaken.popleft()[-1].settle(self.broken)
         if self.on_broken is not None:
             self.on_broken(self.broken)
 
