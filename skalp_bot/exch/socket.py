@@ -22,7 +22,7 @@ from skalp_bot.ports import Clock, Emit
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 5.0)
 STEADY_S = 30.0  # A connection that lived this long makes the next loss a first one.
 ACK_S = 10.0
-AT_ONCE, UNREAD_MAX = 16, 4_096  # Frames of a patient stream.
+AT_ONCE, UNREAD_MAX = 4, 4_096  # Frames of a patient stream.
 OVERLAP_S = 2.0  # Two connections tell the same for so long, and echoes are listened for so long after.
 
 # A listen key opens the account's stream to whoever reads it: in an address, or in a frame.

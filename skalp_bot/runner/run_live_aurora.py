@@ -48,7 +48,7 @@ from skalp_bot.runner.words import closing_words, opening_words
 
 OK, FAILED, USAGE, REFUSED, BROKEN = 0, 1, 2, 3, 4
 LOG_FILE = "log.jsonl"
-GIL_S = 0.0005  # The journal's thread and the loop take turns; either may hold the other up for so long.
+GIL_S = 0.0001  # The journal's thread and the loop take turns; either may hold the other up for so long.
 SOCKET_PATH_MAX = 107  # Of an address of a Unix socket, without its final zero.
 
 
