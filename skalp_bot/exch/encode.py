@@ -33,7 +33,7 @@ def submit(command: SubmitOrder) -> Request:
         raise EncodeError(f"{key.client_id}: a {intent.type} order does not belong to {key.namespace}")
     regular = key.namespace is Namespace.REGULAR
     params = {} if regular else {"algoType": "CONDITIONAL"}
-    params |= {"symbol": intent.symbol, "side": intent.side.value, "type": intent.type.value}
+    params |= {"symbol": intent.symbol, "side": intent.side, "type": intent.type}
     params |= _size(intent) | _prices(intent)
     if intent.reduce_only:
         params["reduceOnly"] = "true"
@@ -85,7 +85,7 @@ def _prices(intent: OrderIntent) -> dict[str, str]:
             raise EncodeError(f"{intent.symbol}: a {intent.type} order needs a price")
         params |= {
             "price": plain(intent.price),
-            "timeInForce": (intent.time_in_force or TimeInForce.GTC).value,
+            "timeInForce": intent.time_in_force or TimeInForce.GTC,
         }
     elif intent.price is not None:
         raise EncodeError(f"{intent.symbol}: a {intent.type} order takes no price")
@@ -93,4 +93,4 @@ def _prices(intent: OrderIntent) -> dict[str, str]:
         return params
     if intent.trigger is None or intent.type is OrderType.TRAILING_STOP_MARKET:
         raise EncodeError(f"{intent.symbol}: a {intent.type} order cannot be sent without a trigger price")
-    return params | {"triggerPrice": plain(intent.trigger), "workingType": intent.working_type.value}
+    return params | {"triggerPrice": plain(intent.trigger), "workingType": intent.working_type}

@@ -66,6 +66,8 @@ class Express:
             connection = await self._connector.connect(self._caller, traces=[], timeout=self._patience)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(f"no connection to {self._origin}") from error
+        if connection.transport is not None:
+            connection.transport.set_write_buffer_limits(high=0)  # Written when told, not at the turn's end.
         armed(connection)
         return connection
 
