@@ -37,11 +37,13 @@ class Venue:
 
 
 @contextlib.asynccontextmanager
-async def meeting(answers: Answers, *, held: int = 2) -> AsyncIterator[tuple[Express, Venue, str]]:
+async def meeting(
+    answers: Answers, *, held: int = 2, idle_s: float = 60.0
+) -> AsyncIterator[tuple[Express, Venue, str]]:
     venue = Venue(answers)
     server = await asyncio.start_server(venue.serve, "127.0.0.1", 0)
     origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    express = Express(aiohttp.TCPConnector(limit=0), origin, held=held, dial_s=1.0)
+    express = Express(aiohttp.TCPConnector(limit=0), origin, held=held, dial_s=1.0, idle_s=idle_s)
     try:
         yield express, venue, origin
     finally:
@@ -142,6 +144,72 @@ async def test_an_answer_nobody_asked_for_is_not_taken_for_the_next_request() ->
         await asyncio.sleep(0.1)
         assert (await express.ask("POST", f"{origin}/", {}, 1.0))[2] == b"{}"
         assert venue.accepted == 2
+
+
+@on_the_loop
+async def test_half_a_stray_answer_is_neither_completed_nor_followed_by_the_next_one() -> None:
+    stray = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 5\r\n\r\nstray"
+
+    async def halves(venue: Venue, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(venue.heads) == 1:
+            writer.write(OK)
+            await asyncio.sleep(0.02)
+            writer.write(stray[:30])
+        else:
+            writer.write(stray[30:] * (venue.accepted == 1) + OK)
+
+    async with meeting(halves) as (express, venue, origin):
+        await express.ask("GET", f"{origin}/", {}, 1.0)
+        await asyncio.sleep(0.1)
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await express.ask("POST", f"{origin}/order", {}, 1.0)
+        assert (await express.ask("POST", f"{origin}/order", {}, 1.0))[::2] == (200, b"{}")
+        assert venue.accepted == 2
+
+
+@on_the_loop
+async def test_strays_on_many_connections_reach_nobody() -> None:
+    async def strays(_: Venue, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.02)
+        writer.write(OK)
+        await asyncio.sleep(0.05)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 5\r\n\r\nstray")
+
+    async with meeting(strays) as (express, _, origin):
+        for _round in range(2):
+            heard = await asyncio.gather(*(express.ask("POST", f"{origin}/{n}", {}, 1.0) for n in range(4)))
+            assert [status for status, _, _ in heard] == [200] * 4
+            await asyncio.sleep(0.1)
+
+
+@on_the_loop
+async def test_a_connection_that_has_waited_for_long_is_not_trusted() -> None:
+    async with meeting(plainly, idle_s=0.1) as (express, venue, origin):
+        await express.ask("GET", f"{origin}/", {}, 1.0)
+        await asyncio.sleep(0.2)
+        await express.ask("POST", f"{origin}/order", {}, 1.0)
+        assert venue.accepted == 2
+
+
+@pytest.mark.parametrize(("method", "sent"), [("GET", 3), ("DELETE", 3), ("PUT", 3), ("POST", 2)])
+@on_the_loop
+async def test_only_what_may_be_said_twice_is_said_again_when_a_waiting_connection_is_cut(
+    method: str, sent: int
+) -> None:
+    async def cut_the_second(venue: Venue, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(venue.heads) == 2:
+            writer.transport.abort()
+        else:
+            writer.write(OK)
+
+    async with meeting(cut_the_second) as (express, venue, origin):
+        await express.ask("GET", f"{origin}/", {}, 1.0)
+        if method == "POST":
+            with pytest.raises((aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
+                await express.ask(method, f"{origin}/order", {}, 1.0)
+        else:
+            assert (await express.ask(method, f"{origin}/order", {}, 1.0))[0] == 200
+        assert len(venue.heads) == sent
 
 
 @on_the_loop

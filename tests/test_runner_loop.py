@@ -342,3 +342,20 @@ def test_onlookers_see_a_decision_after_it_has_left_and_everything_in_order() ->
         assert seen_by(first) == [[1, 2, 3, 4, 5]], "nothing is seen twice"
 
     asyncio.run(story())
+
+
+class Failing(Watcher):
+    def see(self, step: Step, /) -> None:
+        super().see(step)
+        raise ZeroDivisionError
+
+
+def test_what_an_onlooker_raises_ends_the_loop_at_its_next_step() -> None:
+    async def story() -> None:
+        onlookers = Onlookers(Failing())
+        onlookers.see(shown(1, beat()))
+        await asyncio.sleep(LATER_S * 4)
+        with pytest.raises(ZeroDivisionError):
+            onlookers.see(shown(2, tick(100.0)))
+
+    asyncio.run(story())

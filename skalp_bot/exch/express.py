@@ -2,7 +2,7 @@
 
 A session builds a URL, headers, a request, a writer, timers and a response for whoever may want them, and so
 does finding a connection in its pool: on a cold cache a third of a millisecond of every exit. Here a
-connection waits with its parser in place, and the head is one string. Connections, TLS, names and the
+connection waits, and the head is one string. Connections, TLS, names and the
 reading of answers stay aiohttp's.
 """
 
@@ -16,6 +16,8 @@ from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError
 
 INFORMATIONAL = range(100, 200)
+AGAIN = frozenset({"GET", "PUT", "DELETE"})  # Twice does what once does.
+IDLE_S = 60.0  # Not used for longer, a connection may be dead without a sign of it.
 Heard = tuple[int, Mapping[str, str], bytes]
 """Status, headers, body."""
 
@@ -23,20 +25,43 @@ Heard = tuple[int, Mapping[str, str], bytes]
 class Express:
     """One host. ``held`` connections at most wait for the next request; more are made when all are busy."""
 
-    def __init__(self, connector: aiohttp.TCPConnector, origin: str, *, held: int, dial_s: float) -> None:
+    def __init__(
+        self,
+        connector: aiohttp.TCPConnector,
+        origin: str,
+        *,
+        held: int,
+        dial_s: float,
+        idle_s: float = IDLE_S,
+    ) -> None:
         self._connector = connector
         self._origin = origin
         self._held = held
-        self._idle: deque[Connection] = deque()
+        self._dial_s = dial_s
+        self._idle_s = idle_s
+        self._now = asyncio.get_running_loop().time
+        self._idle: deque[tuple[Connection, float]] = deque()
         self._caller = aiohttp.ClientRequest("GET", yarl.URL(origin), loop=asyncio.get_running_loop())
-        self._patience = aiohttp.ClientTimeout(connect=dial_s)
         self._always = f" HTTP/1.1\r\n{lines(self._caller.headers)}Content-Length: 0\r\n"
 
     async def ask(self, method: str, address: str, headers: Mapping[str, str], timeout_s: float) -> Heard:
-        """Sent once at most, without a body; raises what a session of aiohttp raises."""
+        """Without a body; raises what a session of aiohttp raises.
+
+        Sent once at most, but for what may be said twice: that is sent again when a connection that had
+        waited turns out to be cut.
+        """
         head = f"{method} {address[len(self._origin) :]}{self._always}{lines(headers)}\r\n".encode()
-        until = asyncio.get_running_loop().time() + timeout_s
-        connection = self._ready() or await self._dialled()
+        until = self._now() + timeout_s
+        connection = self._ready()
+        if connection is not None:
+            try:
+                return await self._exchanged(connection, head, until)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if method not in AGAIN:
+                    raise
+        return await self._exchanged(await self._dialled(until), head, until)
+
+    async def _exchanged(self, connection: Connection, head: bytes, until: float) -> Heard:
         try:
             written(connection, head)
             async with asyncio.timeout_at(until):
@@ -49,34 +74,34 @@ class Express:
 
     async def close(self) -> None:
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
         await self._connector.close()
 
     def _ready(self) -> Connection | None:
         """The one used last: the least likely to have been given up at the other end."""
         while self._idle:
-            connection = self._idle.pop()
-            if usable(connection):
+            connection, since = self._idle.pop()
+            if usable(connection) and self._now() - since <= self._idle_s:
                 return connection
             connection.close()
         return None
 
-    async def _dialled(self) -> Connection:
+    async def _dialled(self, until: float) -> Connection:
+        patience = aiohttp.ClientTimeout(connect=max(min(self._dial_s, until - self._now()), 0.001))
         try:
-            connection = await self._connector.connect(self._caller, traces=[], timeout=self._patience)
+            connection = await self._connector.connect(self._caller, traces=[], timeout=patience)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(f"no connection to {self._origin}") from error
         if connection.transport is not None:
             connection.transport.set_write_buffer_limits(high=0)  # Written when told, not at the turn's end.
-        armed(connection)
         return connection
 
     def _keep(self, connection: Connection) -> None:
+        """Never in aiohttp's pool: it does not look whether something unread is on a connection."""
         if usable(connection) and len(self._idle) < self._held:
-            armed(connection)
-            self._idle.append(connection)
+            self._idle.append((connection, self._now()))
         else:
-            connection.release()
+            connection.close()
 
 
 def lines(headers: Mapping[str, str]) -> str:
@@ -89,16 +114,12 @@ def usable(connection: Connection) -> bool:
     return protocol is not None and protocol.is_connected() and not protocol.should_close
 
 
-def armed(connection: Connection) -> None:
-    """Put the parser of the next answer in place."""
-    if connection.protocol is not None:
-        connection.protocol.set_response_params(read_until_eof=True)
-
-
 def written(connection: Connection, head: bytes) -> None:
-    transport = connection.transport
-    if transport is None or transport.is_closing():
+    """With a parser made now: what came while nobody had asked must not pass for the beginning of this."""
+    protocol, transport = connection.protocol, connection.transport
+    if protocol is None or transport is None or transport.is_closing():
         raise aiohttp.ClientConnectionResetError("the connection was closed before anything was written")
+    protocol.set_response_params(read_until_eof=True)
     transport.write(head)
 
 

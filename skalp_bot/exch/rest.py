@@ -17,7 +17,7 @@ from skalp_bot.exch.wire import Answer, NoReply, Reply, Request
 from skalp_bot.ports import Clock
 
 PING = Request(method="GET", path="ping", api="fapiPublic")
-WARM_CONNECTIONS = 2
+WARM_CONNECTIONS, HELD_CONNECTIONS = 2, 8  # Used again and again; kept after a burst.
 DIAL_S = 2.0
 
 
@@ -114,7 +114,7 @@ class Rest:
     ) -> Heard:
         if self._express is None:
             self._express = Express(
-                self._connector(), self._signer.host, held=WARM_CONNECTIONS, dial_s=DIAL_S
+                self._connector(), self._signer.host, held=HELD_CONNECTIONS, dial_s=DIAL_S
             )
         return await self._express.ask(method, address, headers, timeout_s)
 

@@ -37,20 +37,24 @@ class Projection(Protocol):
 class Onlookers:
     """Projections that are shown each step a moment later, in order: what it decided leaves first.
 
-    A price that decided nothing is shown at once where nothing waits: there are thousands of them.
+    A price that decided nothing is shown at once where nothing waits: there are thousands of them. What a
+    projection raises ends the loop at its next step.
     """
 
     def __init__(self, *projections: Projection) -> None:
         self._projections = projections
         self._steps: list[Step] = []
+        self._failure: Exception | None = None
 
     def see(self, step: Step, /) -> None:
+        if self._failure is not None:
+            raise self._failure
         if not self._steps:
             if not step.commands and not step.facts and type(step.event) in PRICES:
                 for projection in self._projections:
                     projection.see(step)
                 return
-            asyncio.get_running_loop().call_later(LATER_S, self.show)
+            asyncio.get_running_loop().call_later(LATER_S, self._show_all)
         self._steps.append(step)
 
     def show(self) -> None:
@@ -59,6 +63,12 @@ class Onlookers:
         for step in steps:
             for projection in self._projections:
                 projection.see(step)
+
+    def _show_all(self) -> None:
+        try:
+            self.show()
+        except Exception as failure:  # noqa: BLE001  # Not held back: the next step raises it.
+            self._failure = failure
 
 
 class Loop:

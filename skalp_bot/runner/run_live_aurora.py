@@ -148,9 +148,9 @@ class Run:
         except* Ended:
             pass
         finally:
+            await exchange.close()
             if self.session is not None:
                 self.session.onlookers.show()
-            await exchange.close()
         return self.code
 
     async def _live(self, session: Session, tasks: asyncio.TaskGroup) -> int:

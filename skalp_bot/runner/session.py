@@ -107,14 +107,14 @@ class Session:
             about=about(options, parts.access, recovered.started.epoch),
         )
         self.counts = Counts(config.aurora.symbols)
-        self.onlookers = Onlookers(self.report, self.board, log, self.desk, self.counts)
+        self.onlookers = Onlookers(self.report, self.board, log, self.counts)
         self.loop = Loop(
             engine=self.engine,
             inbox=inbox,
             outbox=self.outbox,
             journal=self.journal,
             clock=clock,
-            projections=[Keeper(recovered), self.onlookers],
+            projections=[Keeper(recovered), self.desk, self.onlookers],
         )
         self.pulse = Pulse(
             clock=clock, emit=inbox.put, outbox=self.outbox, beat_ms=config.runner.heartbeat_ms
