@@ -11,6 +11,7 @@ import pytest
 from skalp_bot.journal.reader import JournalReader
 from skalp_bot.journal.sqlite import Limits, SqliteJournal
 from skalp_bot.journal.wal import FAR
+from skalp_bot.ports import JournalError
 from tests.journal_kit import journal, step
 
 LOG_PAGES, FRAME = 50, 4_096 + 24
@@ -35,6 +36,31 @@ async def main():
             break
         print(seq, flush=True)
         await asyncio.sleep(0.001)
+    await book.close()
+
+asyncio.run(main())
+"""
+
+
+FAILED_COMMIT = """
+import asyncio, resource, signal, sys
+from pathlib import Path
+from skalp_bot.ports import JournalError
+from tests.journal_kit import journal, step
+
+async def main():
+    path = Path(sys.argv[1])
+    book = journal(path)
+    for seq in range(1, 51):
+        await book.append(step(seq)).wait()
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    length = path.with_name(path.name + "-wal").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (length, resource.RLIM_INFINITY))  # The log may not grow.
+    try:
+        await book.append(step(51)).wait()
+    except JournalError as broken:
+        print(broken, flush=True)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     await book.close()
 
 asyncio.run(main())
@@ -123,3 +149,34 @@ def test_a_copy_that_fails_breaks_the_journal_and_loses_nothing(path: Path) -> N
     assert len(seqs) >= int(told[-2]) > 500
     again.reader.verify_chain()
     asyncio.run(again.close())
+
+
+def test_a_commit_that_failed_leaves_the_log_to_the_next_start(path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", FAILED_COMMIT, str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        check=True,
+    ).stdout
+    assert "no entries until a restart" in told
+    assert log_of(path).stat().st_size > 50_000
+    again = journal(path)
+    assert [row.seq for row in again.reader.read_rows()] == list(range(1, 51))
+    again.reader.verify_chain()
+    asyncio.run(again.close())
+
+
+def test_without_threads_to_copy_the_log_the_journal_is_broken_and_hangs_nobody(path: Path) -> None:
+    async def story() -> None:
+        book = journal(path, limits=Limits(log_pages=10))
+        book._checkpointer.shutdown()
+        for seq in range(1, 50):
+            try:
+                await asyncio.wait_for(book.append(step(seq)).wait(), 5)
+            except JournalError:
+                break
+        assert book.broken is not None
+        await asyncio.wait_for(book.close(), 5)
+
+    asyncio.run(story())

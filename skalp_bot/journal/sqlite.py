@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +106,7 @@ class SqliteJournal:
         self._queue: deque[tuple[Draft, RowTicket]] = deque()
         self._committing: list[tuple[Draft, RowTicket]] = []
         self._started = 0
+        self._closing = False
         self._commit_ns = [0, 0]
         self._counts = [0, 0]
         with contextlib.ExitStack() as undo:
@@ -168,10 +169,10 @@ class SqliteJournal:
         In a thread of its own. When it is text it waits until no row does: the records of orders go first.
         """
         ticket = RowTicket()
-        self._checkpoints.append(ticket)
-        self._since_checkpoint = 0
         loop = asyncio.get_running_loop()
         self._checkpointer.submit(self._write_down, loop, state, self._queued)
+        self._checkpoints.append(ticket)
+        self._since_checkpoint = 0
         return ticket
 
     def _write_down(self, loop: asyncio.AbstractEventLoop, state: object, until: int) -> None:
@@ -200,12 +201,19 @@ class SqliteJournal:
         while waiting := self._checkpoints or [ticket for _, ticket in self._queue or self._committing]:
             with contextlib.suppress(JournalError):
                 await waiting[-1].wait()
-        self._checkpointer.shutdown(wait=True)
-        self._executor.shutdown(wait=True)
-        self.reader.close()
+        self._closing = True
+        await asyncio.to_thread(self._let_go)  # The disk may hold up a copy; nobody else need stand still.
+
+    def _let_go(self) -> None:
         if self._log is not None:
-            self._log.close()
-        if self.broken is not None or (self._log is not None and self._log.failed):
+            self._log.stopped = True
+        self._executor.shutdown(wait=True)  # First: it hands copies to the other.
+        self._checkpointer.shutdown(wait=True)
+        self.reader.close()
+        leave = self.broken is not None or (self._log is not None and self._log.failed)
+        if self._log is not None:
+            self._log.close(leave=leave)
+        if leave:
             schema.leave_log(self._connection)
         with contextlib.suppress(apsw.Error):
             self._connection.close()
@@ -262,23 +270,30 @@ class SqliteJournal:
             self._commit(drafts)
         except BaseException as failure:  # noqa: BLE001  # Told, and the journal is broken with it.
             error = f"{type(failure).__name__}: {failure}"
-        if not error and self._log is not None and self._log.due():
-            self._checkpointer.submit(self._keep_short, loop, self._log)
         loop.call_soon_threadsafe(self._committed, error)
+        if not error and self._log is not None and self._log.due():
+            with self._breaking(loop):
+                self._checkpointer.submit(self._keep_short, loop, self._log)
 
     def _keep_short(self, loop: asyncio.AbstractEventLoop, log: LogKeeper) -> None:
         """In the checkpoint's thread; it leaves the rest to the writer's when the log stays long."""
-        self._copy_log(loop, log.copy_beside)
-        if log.far_behind:
-            self._executor.submit(self._copy_log, loop, log.copy_between)
+        with self._breaking(loop):
+            log.copy_beside()
+            if log.far_behind:
+                self._executor.submit(self._copy_between, loop, log)
 
-    def _copy_log(self, loop: asyncio.AbstractEventLoop, copy: Callable[[], None]) -> None:
-        if self.broken is not None:
-            return
+    def _copy_between(self, loop: asyncio.AbstractEventLoop, log: LogKeeper) -> None:
+        with self._breaking(loop):
+            log.copy_between()
+
+    @contextlib.contextmanager
+    def _breaking(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        """What fails in another thread is told, and the journal is broken with it."""
         try:
-            copy()
-        except BaseException as failure:  # noqa: BLE001  # Told, and the journal is broken with it.
-            loop.call_soon_threadsafe(self._break, f"{type(failure).__name__}: {failure}")
+            yield
+        except BaseException as failure:  # noqa: BLE001  # See above.
+            if not self._closing:
+                loop.call_soon_threadsafe(self._break, f"{type(failure).__name__}: {failure}")
 
     def _commit(self, drafts: list[Draft]) -> None:
         """In the writer's thread. What fails here is never tried again on this connection.
@@ -298,6 +313,8 @@ class SqliteJournal:
         except apsw.Error:
             with contextlib.suppress(apsw.Error):
                 self._connection.execute("rollback")
+            if self._log is not None:
+                self._log.failed = True
             schema.leave_log(self._connection)
             with contextlib.suppress(apsw.Error):
                 self._connection.close()

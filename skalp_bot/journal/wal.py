@@ -22,6 +22,7 @@ class LogKeeper:
 
     def __init__(self, path: Path, writer: apsw.Connection, *, pages: int = PAGES) -> None:
         self.failed = False
+        self.stopped = False  # The journal is being closed.
         self._writer = writer
         self._beside = schema.open_beside(path)
         self._step = pages
@@ -46,22 +47,23 @@ class LogKeeper:
     def copy_beside(self) -> None:
         """While the writer goes on; in a thread of its own."""
         for _ in range(PASSES):
-            if self._copy(self._beside) >= self._pages:
+            if self._copy(self._beside) >= self._pages or self.stopped:
                 return
 
     def copy_between(self) -> None:
         """In the writer's thread."""
         self._copy(self._writer)
 
-    def close(self) -> None:
-        if self.failed:
+    def close(self, *, leave: bool = False) -> None:
+        """``leave`` the log as it is: the file is not to be trusted alone."""
+        if leave:
             schema.leave_log(self._beside)
         with contextlib.suppress(apsw.Error):
             self._beside.close()
 
     def _copy(self, connection: apsw.Connection) -> int:
         """How many pages of the log are copied now."""
-        if self.failed:
+        if self.failed or self.stopped:
             return 0
         try:
             _, copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
