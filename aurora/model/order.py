@@ -135,6 +135,10 @@ class OrderKey:
     namespace: Namespace
     client_id: str
 
+    def __hash__(self) -> int:
+        """That of the text, which remembers it: a step of an order looks its key up a dozen times."""
+        return hash(self.client_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIntent:

@@ -107,8 +107,8 @@ class BinanceClient(ccxt.pro.binanceusdm):  # type: ignore[misc]  # ccxt carries
             made = self.sign(path, [api], method, dict(params))
             url = f"{made['url']}?{made['body']}" if made["body"] else made["url"]
             return url, made["headers"] or {}
-        told = {"timestamp": self.nonce(), **params, "recvWindow": self._settings.recv_window_ms}
-        query = "&".join([f"{name}={value}" for name, value in told.items()])
+        told = "".join([f"&{name}={value}" for name, value in params.items()])
+        query = f"timestamp={self.nonce()}{told}&recvWindow={self._settings.recv_window_ms}"
         if not PLAIN.fullmatch(query):
             query = quote(query, safe="&=:/")
         proof = hmac.digest(self.secret.encode(), query.encode(), "sha256").hex()

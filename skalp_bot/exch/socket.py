@@ -136,7 +136,7 @@ class Socket:
 
     def _read_on(self) -> None:
         """The quotes of another stream wait for a few frames of this one, not for all of a burst."""
-        self._read_some(AT_ONCE + len(self._unread) // 64)  # More of many, or slow turns would make them old.
+        self._read_some(AT_ONCE + len(self._unread) // 256)  # More of many, lest slow turns make them old.
         self._reading = bool(self._unread)
         if self._reading:
             asyncio.get_running_loop().call_soon(self._read_on)
