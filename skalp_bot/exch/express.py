@@ -3,7 +3,7 @@
 A session builds a URL, headers, a request, a writer, timers and a response for whoever may want them, and so
 does finding a connection in its pool: on a cold cache a third of a millisecond of every exit. Here a
 connection waits, and the head is one string. Connections, TLS, names and the
-reading of answers stay aiohttp's.
+reading of answers stay aiohttp's (ADR 0007).
 """
 
 import asyncio
