@@ -24,6 +24,7 @@ class Venue:
     answers: Answers
     heads: list[str] = field(default_factory=list)
     accepted: int = 0
+    server: asyncio.Server = field(init=False)
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -41,7 +42,7 @@ async def meeting(
     answers: Answers, *, held: int = 2, idle_s: float = 60.0
 ) -> AsyncIterator[tuple[Express, Venue, str]]:
     venue = Venue(answers)
-    server = await asyncio.start_server(venue.serve, "127.0.0.1", 0)
+    server = venue.server = await asyncio.start_server(venue.serve, "127.0.0.1", 0)
     origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     express = Express(aiohttp.TCPConnector(limit=0), origin, held=held, dial_s=1.0, idle_s=idle_s)
     try:
@@ -210,6 +211,23 @@ async def test_only_what_may_be_said_twice_is_said_again_when_a_waiting_connecti
         else:
             assert (await express.ask(method, f"{origin}/order", {}, 1.0))[0] == 200
         assert len(venue.heads) == sent
+
+
+@on_the_loop
+async def test_what_was_sent_and_cannot_be_said_again_is_no_failure_to_connect() -> None:
+    async def leave(venue: Venue, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(venue.heads) == 1:
+            writer.write(OK)
+        else:
+            venue.server.close()
+            writer.transport.abort()
+
+    async with meeting(leave) as (express, venue, origin):
+        await express.ask("GET", f"{origin}/", {}, 1.0)
+        with pytest.raises((aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)) as told:
+            await express.ask("DELETE", f"{origin}/order", {}, 1.0)
+        assert not isinstance(told.value, aiohttp.ClientConnectorError)
+        assert len(venue.heads) == 2
 
 
 @on_the_loop

@@ -72,6 +72,14 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "journal.sqlite"
 
 
+def run(program: str, path: Path) -> str:
+    """What it said, in a process of its own."""
+    words = [sys.executable, "-c", program, str(path)]
+    return subprocess.run(
+        words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1], check=True
+    ).stdout
+
+
 def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
@@ -134,13 +142,7 @@ def test_a_reader_that_stays_holds_up_no_commit_and_the_log_is_short_again_after
 
 
 def test_a_copy_that_fails_breaks_the_journal_and_loses_nothing(path: Path) -> None:
-    told = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(path)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[1],
-        check=True,
-    ).stdout.splitlines()
+    told = run(FULL_DISK, path).splitlines()
     assert "no entries until a restart" in told[-1]
     assert log_of(path).stat().st_size < 400_000  # It was the copy that failed.
     again = journal(path)
@@ -152,13 +154,7 @@ def test_a_copy_that_fails_breaks_the_journal_and_loses_nothing(path: Path) -> N
 
 
 def test_a_commit_that_failed_leaves_the_log_to_the_next_start(path: Path) -> None:
-    told = subprocess.run(
-        [sys.executable, "-c", FAILED_COMMIT, str(path)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[1],
-        check=True,
-    ).stdout
+    told = run(FAILED_COMMIT, path)
     assert "no entries until a restart" in told
     assert log_of(path).stat().st_size > 50_000
     again = journal(path)

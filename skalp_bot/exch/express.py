@@ -2,8 +2,8 @@
 
 A session builds a URL, headers, a request, a writer, timers and a response for whoever may want them, and so
 does finding a connection in its pool: on a cold cache a third of a millisecond of every exit. Here a
-connection waits, and the head is one string. Connections, TLS, names and the
-reading of answers stay aiohttp's (ADR 0007).
+connection waits, and the head is one string. Connections, TLS, names and the reading of answers stay
+aiohttp's (ADR 0007).
 """
 
 import asyncio
@@ -56,9 +56,10 @@ class Express:
         if connection is not None:
             try:
                 return await self._exchanged(connection, head, until)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as cut:
                 if method not in AGAIN:
                     raise
+                return await self._exchanged(await self._dialled(until, instead_of=cut), head, until)
         return await self._exchanged(await self._dialled(until), head, until)
 
     async def _exchanged(self, connection: Connection, head: bytes, until: float) -> Heard:
@@ -86,12 +87,17 @@ class Express:
             connection.close()
         return None
 
-    async def _dialled(self, until: float) -> Connection:
+    async def _dialled(self, until: float, *, instead_of: Exception | None = None) -> Connection:
+        """A failure is one of connecting only where nothing was sent before; else it is what cut that off."""
         patience = aiohttp.ClientTimeout(connect=max(min(self._dial_s, until - self._now()), 0.001))
         try:
             connection = await self._connector.connect(self._caller, traces=[], timeout=patience)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError(f"no connection to {self._origin}") from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            if instead_of is not None:
+                raise instead_of from error
+            if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+                raise aiohttp.ConnectionTimeoutError(f"no connection to {self._origin}") from error
+            raise
         if connection.transport is not None:
             connection.transport.set_write_buffer_limits(high=0)  # Written when told, not at the turn's end.
         return connection
