@@ -38,6 +38,7 @@ PRICE, TICK, CROSSED = Decimal(60_000), Decimal("0.1"), Decimal("0.007")  # Beyo
 QTY = Decimal("0.010")
 QUOTES_S = 500  # Over all symbols, so that more of them is not more market.
 GAP_S = (0.030, 0.070)  # Between two crossings.
+OPENED_MAX = 15  # Not yet behind both stops: all at once would meet the deadline that ends naked positions.
 PATIENCE_S = 20.0
 ROOMY = "100000000"
 LIMITS = {"weight_1m": ROOMY, "orders_10s": ROOMY, "orders_1m": ROOMY}
@@ -156,9 +157,10 @@ class Bench:
         self.opened[symbol] = None
 
     async def keep_open(self) -> None:
-        """A symbol that is flat and swept gets its next position."""
+        """A symbol that is flat and swept gets its next position, while few wait for their stops."""
         while True:
-            for symbol in [name for name in self.bare if not self.position(name) and not self.stops(name)]:
+            flat = [name for name in self.bare if not self.position(name) and not self.stops(name)]
+            for symbol in flat[: max(OPENED_MAX - len(self.opened), 0)]:
                 del self.bare[symbol]
                 self.open(symbol)
             await asyncio.sleep(0.005)
