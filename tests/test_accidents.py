@@ -12,9 +12,9 @@ from aurora.model.account import OrderView
 from aurora.model.bracket import Phase
 from aurora.model.facts import IntentDenied, OrderOpened, ProtectionGap, RoundTripClosed
 from aurora.model.gate import GateReason as R
-from aurora.model.numbers import Nanos, Price, Qty
+from aurora.model.numbers import SECOND, Nanos, Price, Qty
 from aurora.model.order import Namespace, Order, OrderKey, OrderStatus, OrderType, Role, Side, TimeInForce
-from tests.desk import CONFIG, Desk, Venue
+from tests.desk import CONFIG, START, Desk, Venue
 
 D = Decimal
 FOR_GOOD = (-4120, -4006, -4007, -4210, -4211)
@@ -319,3 +319,28 @@ def test_only_the_working_stop_cancelled_by_hand_is_replaced() -> None:
     ((second),) = resting(desk, Role.STOP)
     assert second != first
     assert phase(desk) is Phase.GUARDED
+
+
+@pytest.mark.parametrize("style", ["TWAP", "ICEBERG"])
+def test_a_position_that_its_resting_stop_ended_is_not_entered_again_by_the_rest_of_its_entry(
+    style: str,
+) -> None:
+    plain = CONFIG.model_dump()
+    plain["execution"] |= {"style": style}
+    desk = Desk(AuroraConfig.model_validate(plain)).open()
+    while not (resting(desk, Role.STOP) and desk.venue.position.qty):
+        assert desk.now < START + 20 * SECOND
+        desk.run(0.1)
+        for key in resting(desk, Role.ENTRY):
+            if not desk.venue.position.qty:
+                desk.fill(key, "0.010")
+    parents = [parent.parent_id for parent in desk.engine.state.durable.parents.values()]
+    assert parents, "it ends while it is being entered"
+    entered = len(sent(desk, Role.ENTRY))
+    desk.trigger(Role.STOP)
+    assert not desk.engine.state.durable.parents
+    desk.run(6.0)
+    assert desk.facts(RoundTripClosed)
+    more = sent(desk, Role.ENTRY)[entered:]
+    assert not [order for order in more if order.intent.parent_id in parents]
+    assert not [i for i in desk.venue.resting.values() if i.role is Role.ENTRY and i.parent_id in parents]

@@ -42,6 +42,7 @@ NO_SLOT = -4045
 GRACE_AFTER_SILENCE = SECOND
 WOULD_TRIGGER = -2021
 REFUSED_FOR_GOOD = (-4045, -4120, -4006, -4007, -4210, -4211)
+EXCHANGE_STOP = "EXCHANGE_STOP"  # Nobody here ended it.
 HELD = (Phase.NAKED, Phase.GUARDED, Phase.FREE)
 
 
@@ -191,14 +192,15 @@ def grown(turn: Turn, bracket: Bracket, position: Position) -> Bracket:
 
 
 def close(turn: Turn, bracket: Bracket) -> Bracket:
-    """The round trip ends; what its orders still rest is swept next."""
+    """The round trip ends, and its entry with it; what its orders still rest is swept next."""
+    end_entry(turn, bracket.symbol, f"closed: {bracket.exit_reason or EXCHANGE_STOP}")
     turn.conclude(
         RoundTripClosed(
             symbol=bracket.symbol,
             epoch=bracket.epoch,
             realized=bracket.realized,
             fees=bracket.fees,
-            exit_reason=bracket.exit_reason or "EXCHANGE_STOP",
+            exit_reason=bracket.exit_reason or EXCHANGE_STOP,
             opened_at=bracket.opened_at,
             at=turn.now,
         )
@@ -318,35 +320,37 @@ def refused_often(turn: Turn, orders: tuple[Order, ...], role: Role) -> bool:
 
 def begin_exit(turn: Turn, bracket: Bracket, reason: str) -> None:
     """Send the market exit; the resting stops stay until the exchange reports flat."""
-    for parent in [p for p in turn.d.parents.values() if p.symbol == bracket.symbol]:
-        turn.end_parent(parent, f"exit: {reason}")
-    for order in turn.d.blotter.open_orders(bracket.symbol):
+    end_entry(turn, bracket.symbol, f"exit: {reason}")
+    send_exit(turn, bracket, reason)
+
+
+def end_entry(turn: Turn, symbol: str, why: str) -> None:
+    """Nothing more is added: a position that ends, however it ends, must not be entered again by its rest."""
+    for parent in [p for p in turn.d.parents.values() if p.symbol == symbol]:
+        turn.end_parent(parent, why)
+    for order in turn.d.blotter.open_orders(symbol):
         if order.intent.role is Role.ENTRY and order.status is not OrderStatus.PENDING_NEW:
             turn.cancel(order)
-    send_exit(turn, bracket, reason)
 
 
 def send_exit(turn: Turn, bracket: Bracket, reason: str = "") -> None:
     """The exit for what is held; without a reason, for that of the exit before."""
     sent = put(turn, bracket, Cue.EXIT_SENT, exit_reason=reason)
     mark = turn.price(bracket.symbol) or None
-    exits = [
-        order
-        for order in turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
-        if order.intent.role is Role.EXIT
-    ]
+    exits = exits_sent(turn, bracket)
     last_code = exits[-1].code if exits else 0
     for intent in exit_intents(sent, turn.d.instruments.get(bracket.symbol), last_code=last_code, mark=mark):
         turn.reduce(intent, epoch=bracket.epoch)
 
 
+def exits_sent(turn: Turn, bracket: Bracket) -> list[Order]:
+    mine = turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
+    return [order for order in mine if order.intent.role is Role.EXIT]
+
+
 def press(turn: Turn, bracket: Bracket) -> None:
     """Try the exit again, paced, until the exchange reports flat; an unknown exit is not waited for."""
-    exits = [
-        order
-        for order in turn.d.blotter.of_position(bracket.symbol, bracket.epoch)
-        if order.intent.role is Role.EXIT
-    ]
+    exits = exits_sent(turn, bracket)
     since = turn.now - bracket.exit_tried_at
     config = turn.config.exits_of(bracket.symbol)
     if since < exit_pace(exits, config, quiet_ms=turn.config.reconcile.quiet_ms):
@@ -377,11 +381,8 @@ def nothing_to_reduce(turn: Turn, bracket: Bracket) -> bool:
 
 def sweep(turn: Turn, bracket: Bracket) -> None:
     """Flat: cancel what still rests of ours on the symbol, and call it gone only when a listing shows it."""
-    resting = [
-        o
-        for o in turn.d.blotter.open_orders(bracket.symbol)
-        if o.intent.reduces or o.intent.role is Role.ENTRY
-    ]
+    working = turn.d.blotter.open_orders(bracket.symbol)
+    resting = [order for order in working if order.intent.reduces or order.intent.role is Role.ENTRY]
     for order in resting:
         if order.status is OrderStatus.UNKNOWN:
             turn.query(order)
