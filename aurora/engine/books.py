@@ -274,7 +274,10 @@ def agree_again(turn: Turn, differing: tuple[Drift, ...], look: AccountSnapshot)
 def check_told(turn: Turn) -> None:
     """A streamed position that our fills do not explain once quiet asks for a look."""
     wait = turn.config.reconcile.quiet_ms * MILLISECOND
-    for symbol, look in turn.soft.looks.items():
+    for symbol in tuple(turn.soft.pending):
+        look = turn.soft.look(symbol)
+        if look.told_qty is None and not look.trades_wanted:
+            del turn.soft.pending[symbol]
         if look.told_qty is None or turn.now - max(look.told_at, look.changed_at) < wait:
             continue
         if look.told_qty != turn.d.ledger.position(symbol).qty:
