@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -163,6 +164,7 @@ class Run:
             tasks.create_task(self._screen(session), name="screen")
         await session.start(tasks)
         await session.become_ready()
+        gc.freeze()  # What stands by now lives as long as the process: nobody looks for garbage in it.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.options.duration_s):
                 await session.stopping.wait()
