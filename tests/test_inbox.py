@@ -9,7 +9,7 @@ from aurora.model.events import Event, LeverageChanged, RequestFailed
 from aurora.model.market import BookTicker, MarketTrade, MarkPrice
 from aurora.model.numbers import NEVER, Nanos
 from aurora.model.order import Side
-from skalp_bot.runner.inbox import QUOTE_RUN, Inbox, InboxFloodedError
+from skalp_bot.runner.inbox import ACCOUNT_RUN, QUOTE_RUN, Inbox, InboxFloodedError
 from tests.runner_kit import HandClock, beat, tick
 
 PRINT = MarketTrade(symbol="A", price=1.0, qty=1.0, taker=Side.BUY, ts_event=Nanos(0), ts_recv=Nanos(0))
@@ -94,25 +94,56 @@ def test_ticks_plus_conflated_equal_the_frames_that_arrived(frames: list[tuple[s
         assert max(t.mid_high for t in ticks if t.symbol == symbol) == max(mids)
 
 
-def test_news_of_the_account_comes_first_in_order_and_complete() -> None:
+def test_news_of_the_account_comes_in_order_and_complete_between_quotes_and_time() -> None:
     box, _ = made()
-    box.put(tick(100.0))
     box.put(beat())
     for number in range(30):
         box.put(news(number))
+    box.put(tick(100.0))
     events = drained(box)
-    assert events[:30] == [news(number) for number in range(30)]
-    assert isinstance(events[30], Heartbeat)
-    assert isinstance(events[31], BookTicker)
+    assert isinstance(events[0], BookTicker)
+    assert events[1:31] == [news(number) for number in range(30)]
+    assert isinstance(events[31], Heartbeat)
 
 
 def test_a_storm_of_account_news_does_not_blind_the_stops() -> None:
     box, _ = made(limit=1_000)
     for number in range(200):
         box.put(news(number))
+    box.put(mark(100.0))
+    taken = [box.take() for _ in range(10)]
     box.put(tick(100.0))
-    positions = [index for index, event in enumerate(drained(box)) if isinstance(event, BookTicker)]
-    assert positions == [64]
+    rest = drained(box)
+    assert isinstance(rest[0], BookTicker)
+    assert len(taken) + [type(event) for event in rest[1:]].index(MarkPrice) == ACCOUNT_RUN
+
+
+def test_a_verb_goes_before_quotes_and_all_news() -> None:
+    box, _ = made()
+    halt, resume = (
+        Control(verb=verb, by="test", reason="", halt_id="", ts_recv=Nanos(0))
+        for verb in (Verb.HALT, Verb.RESUME)
+    )
+    for number in range(100):
+        box.put(news(number))
+        box.put(tick(1.0, symbol=f"A{number}"))
+    box.put(halt)
+    box.put(resume)
+    assert (box.take(), box.take(), len(box)) == (halt, resume, 200)
+
+
+def test_a_storm_of_quotes_does_not_silence_the_account() -> None:
+    box, _ = made()
+    for number in range(3):
+        box.put(news(number))
+    box.put(beat())
+    for number in range(100):
+        box.put(tick(1.0, symbol=f"A{number}"))
+    events = drained(box)
+    told = [index for index, event in enumerate(events) if not isinstance(event, BookTicker)]
+    assert told == [(QUOTE_RUN + 1) * (number + 1) - 1 for number in range(4)]
+    assert [events[index] for index in told[:3]] == [news(number) for number in range(3)]
+    assert len(events) == 104
 
 
 def test_symbols_take_turns_by_who_waited_longest() -> None:
@@ -210,9 +241,9 @@ def test_a_waiting_reader_is_called_once_by_a_burst_and_after_it() -> None:
         return taken
 
     first, second = asyncio.run(story())
-    assert isinstance(first, RequestFailed)
-    assert isinstance(second, BookTicker)
-    assert second.conflated == 1
+    assert isinstance(first, BookTicker)
+    assert first.conflated == 1
+    assert isinstance(second, RequestFailed)
 
 
 def test_an_event_passed_on_reaches_a_waiting_reader_at_once_and_only_once() -> None:
@@ -253,7 +284,7 @@ def test_news_after_a_rest_is_the_first_of_a_row() -> None:
         box.take()
     assert box.when_next(lambda _: None)
     box.pass_on(news(64))
-    box.put(tick(100.0))
+    box.put(mark(100.0))
     box.put(news(65))
     assert box.take() == news(65)
 
@@ -272,9 +303,9 @@ def test_an_event_passed_on_overtakes_nothing_that_waits() -> None:
         return drained(box)
 
     first, second = asyncio.run(story())
-    assert first == news(1)
-    assert isinstance(second, BookTicker)
-    assert (second.mid_low, second.conflated) == (90.0, 1)
+    assert isinstance(first, BookTicker)
+    assert (first.mid_low, first.conflated) == (90.0, 1)
+    assert second == news(1)
 
 
 def test_mark_and_book_of_one_symbol_do_not_replace_each_other() -> None:

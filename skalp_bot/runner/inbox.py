@@ -1,4 +1,4 @@
-"""The one queue into the engine: quotes overtake older quotes, news of the account waits in line."""
+"""The one queue into the engine: a quote overtakes older ones and most else, account news waits in line."""
 
 import asyncio
 from collections import deque
@@ -14,7 +14,7 @@ ACCOUNT_LIMIT = 10_000
 FLOOD_FACTOR = 10
 TRADES_LIMIT = 4_096
 ACCOUNT_RUN = 64
-QUOTE_RUN = 32
+QUOTE_RUN = 8
 
 
 Reader = Callable[[Event | None], None]
@@ -26,13 +26,13 @@ class InboxFloodedError(Exception):
 
 
 class Inbox:
-    """Account lane first and in order, then time, then the market; one reader.
+    """Verbs, quotes, the account in order, time, then the rest of the market; one reader.
 
-    Nothing of the account is ever dropped: at ``account_limit`` a HALT goes to the head of the lane and the
-    lane grows on; at ten times that the reader is told that the books are lost (a restart reads them anew).
-    Quotes keep one slot per symbol, which carries the extremes of the quotes it replaced. After 64 pieces of
-    account news in a row one market event passes, so that a storm of them cannot blind the stops. Quotes go
-    before marks, which come all at once, and after 32 of them in a row one mark passes.
+    Nothing of the account is ever dropped: at ``account_limit`` the reader is told to HALT and the lane grows
+    on; at ten times that it is told that the books are lost (a restart reads them anew). Quotes keep one slot
+    per symbol, which carries the extremes of the quotes it replaced. They go before all but verbs, for a stop
+    may hang on one (ADR 0008); after eight in a row something else passes. After 64 pieces of account news
+    time and marks get a turn, so that a storm of them cannot blind the stops that hang on those.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Inbox:
         self._clock = clock
         self._alert = alert
         self._limit = account_limit
+        self._orders: deque[Control] = deque()
         self._account: deque[Event] = deque()
         self._beat: Heartbeat | None = None
         self._books: dict[str, BookTicker] = {}
@@ -71,6 +72,8 @@ class Inbox:
             case Heartbeat():
                 waiting = self._beat.gap if self._beat is not None else 0
                 self._beat = event if event.gap >= waiting else Heartbeat(ts_recv=event.ts_recv, gap=waiting)
+            case Control():
+                self._orders.append(event)
             case _:
                 self._put_account(event)
         if self._waiting is not None:
@@ -93,7 +96,7 @@ class Inbox:
 
         False where something waits: that is to be taken first.
         """
-        if self._account or self._books_due or self._marks_due or self._trades or self._beat is not None:
+        if len(self):
             return False
         self._in_a_row = self._quotes_in_a_row = 0
         self._waiting = reader
@@ -103,6 +106,12 @@ class Inbox:
         """The next event, or None when there is none."""
         if self._flooded:
             raise InboxFloodedError(f"over {self._limit * FLOOD_FACTOR} events of the account are waiting")
+        if self._orders:
+            return self._orders.popleft()
+        if self._books_due and self._quotes_in_a_row < QUOTE_RUN:
+            self._quotes_in_a_row += 1
+            return self._books.pop(self._books_due.popleft())
+        self._quotes_in_a_row = 0
         if self._account and self._in_a_row < ACCOUNT_RUN:
             self._in_a_row += 1
             return self._take_account()
@@ -110,19 +119,17 @@ class Inbox:
         if self._beat is not None:
             beat, self._beat = self._beat, None
             return beat
-        if self._books_due and (self._quotes_in_a_row < QUOTE_RUN or not self._marks_due):
-            self._quotes_in_a_row += 1
-            return self._books.pop(self._books_due.popleft())
-        self._quotes_in_a_row = 0
         if self._marks_due:
             return self._marks.pop(self._marks_due.popleft())
         if self._trades:
             return self._trades.popleft()
-        return self._take_account() if self._account else None
+        if self._account:
+            return self._take_account()
+        return self._books.pop(self._books_due.popleft()) if self._books_due else None
 
     def __len__(self) -> int:
-        waiting = len(self._account) + len(self._books_due) + len(self._marks_due) + len(self._trades)
-        return waiting + (self._beat is not None)
+        market = len(self._books_due) + len(self._marks_due) + len(self._trades)
+        return len(self._orders) + len(self._account) + market + (self._beat is not None)
 
     def _put_quote(self, tick: BookTicker) -> None:
         self.frames += 1
@@ -153,7 +160,7 @@ class Inbox:
             halt = Control(
                 verb=Verb.HALT, by="inbox", reason=why, halt_id="", ts_recv=Nanos(self._clock.now())
             )
-            self._account.appendleft(halt)
+            self._orders.append(halt)
             self._alert("INBOX_OVERFLOW", why)
         if waiting >= self._limit * FLOOD_FACTOR:
             self._flooded = True

@@ -105,13 +105,13 @@ class Loop:
         await self._ended
 
     def _drain(self, event: Event | None) -> None:
-        """What is handed over, then what waits; gives way after each decision and every 32 quiet events."""
+        """What is handed over, then what waits; gives way after a decision, 32 prices, or one of all else."""
         if self._ended.done():
             return
         try:
             for _ in range(IN_A_ROW):
                 event = event or self._inbox.take()
-                if event is not None and self.turn(event).commands:
+                if event is not None and (self.turn(event).commands or type(event) not in PRICES):
                     break
                 if self._inbox.when_next(self._drain):
                     return
