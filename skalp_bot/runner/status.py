@@ -13,6 +13,7 @@ from skalp_bot.ports import Clock
 from skalp_bot.runner.lines import TOLD, Line, Lines, headed
 
 LINES_WAITING = 10_000
+GATHERED_S = 0.02  # After a write; a line after a silence is written at once.
 LEVELS = ("debug", "info", "warning", "error")
 CLOSE_WAIT_S = 2.0
 
@@ -65,13 +66,19 @@ class Log:
         done.add_done_callback(self._written)
 
     def _written(self, done: "asyncio.Future[bool]") -> None:
-        self._writing = False
         if done.cancelled() or not done.result():
+            self._writing = False
             self._dead = True  # Nobody reads any more; trading goes on.
             self.dropped += len(self._waiting)
             self._waiting.clear()
-        elif self._waiting:
+        else:
+            asyncio.get_running_loop().call_later(GATHERED_S, self._write_on)
+
+    def _write_on(self) -> None:
+        if self._waiting:
             self._write()
+        else:
+            self._writing = False
 
 
 def write_all(handle: int, text: bytes) -> bool:
