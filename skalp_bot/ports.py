@@ -1,9 +1,9 @@
 """The sockets in the wall: an exchange to trade on, a journal to remember with, a clock to tell time by."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from aurora.model.commands import Command
+from aurora.model.commands import Command, SubmitOrder
 from aurora.model.events import Event
 from aurora.model.facts import DurableFact
 from aurora.model.step import Step
@@ -22,6 +22,10 @@ Emit = Callable[[Event], None]
 before it returns, when nothing waits before it."""
 
 
+Outcome = Callable[[], Awaitable[None]]
+"""Of a command that was sent: awaited until it is known and emitted."""
+
+
 class Exchange(Protocol):
     """A venue. Streams and answers arrive through the ``Emit`` it was built with, always as events."""
 
@@ -35,6 +39,10 @@ class Exchange(Protocol):
 
     async def execute(self, command: Command) -> None:
         """Carry out one command; its outcome is emitted as an event before this returns."""
+        ...
+
+    def send_now(self, order: SubmitOrder) -> Outcome | None:
+        """Send it before this returns; None where that takes waiting: it was not sent, ``execute`` does."""
         ...
 
     async def close(self) -> None: ...
@@ -53,8 +61,9 @@ class Ticket(Protocol):
         """Return when durable; raise JournalError when the disk refused."""
         ...
 
-    def when_settled(self, call: Callable[[], None], /) -> None:
-        """Have it called once, soon after it is known whether the row is durable."""
+    def when_settled(self, call: Callable[[], None], /, *, urgent: bool = True) -> None:
+        """Have it called once, soon after it is known whether the row is durable; others may come before it
+        where it is not ``urgent``."""
         ...
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from decimal import Decimal
+from functools import partial
 
 from aurora.model.commands import CancelOrder, Command, Lane, QueryOrder, SubmitOrder
 from aurora.model.control import Heartbeat
@@ -15,7 +16,7 @@ from aurora.model.market import BookTicker
 from aurora.model.numbers import MILLISECOND, Nanos, Qty
 from aurora.model.order import Namespace, OrderIntent, OrderKey, OrderStatus, OrderType, Role, Side
 from aurora.model.step import Step
-from skalp_bot.ports import JournalError
+from skalp_bot.ports import JournalError, Outcome
 
 
 class HandClock:
@@ -39,6 +40,8 @@ class RecordingExchange:
 
     def __init__(self, *, hold: bool = False) -> None:
         self.executed: list[Command] = []
+        self.written: list[str] = []
+        self.connected = True
         self.in_flight = 0
         self.in_flight_max = 0
         self._go = asyncio.Event()
@@ -57,6 +60,12 @@ class RecordingExchange:
             await self._go.wait()
         finally:
             self.in_flight -= 1
+
+    def send_now(self, order: SubmitOrder) -> Outcome | None:
+        if not self.connected:
+            return None
+        self.written.append(order.key.client_id)
+        return partial(self.execute, order)
 
     async def close(self) -> None: ...
 
@@ -89,7 +98,7 @@ class DiskTicket:
                 raise JournalError(self.error)
             await self._disk.moved.wait()
 
-    def when_settled(self, call: Callable[[], None]) -> None:
+    def when_settled(self, call: Callable[[], None], *, urgent: bool = True) -> None:
         self._disk.calls.append((self._number, call))
         self._disk.tell()
 

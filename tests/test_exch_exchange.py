@@ -2,6 +2,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,9 +30,11 @@ from aurora.model.events import (
     TradesListed,
 )
 from aurora.model.numbers import SECOND, Nanos
+from aurora.model.order import Role, Side
 from skalp_bot.clock import SystemClock
 from tests.exch_kit import MARKET_BUY, STOP_SELL, Canned, awaited, error, scene, submit, until
 
+MARKET_EXIT = replace(MARKET_BUY, side=Side.SELL, role=Role.EXIT, reduce_only=True)
 TRADE = {
     "symbol": "BTCUSDT", "orderId": 5, "side": "BUY", "price": "60000.00", "qty": "0.001",
     "realizedPnl": "0", "commission": "0.03", "commissionAsset": "USDT", "time": 7, "maker": False,
@@ -111,6 +114,94 @@ async def test_a_second_post_of_an_id_is_a_bug_and_stops_at_the_door() -> None:
         await s.exchange.execute(submit("skalpa-1-1-0E"))
         with pytest.raises(InvariantError, match="second time"):
             await s.exchange.execute(submit("skalpa-1-1-0E"))
+        assert s.venue.times("POST order") == 1
+
+
+@awaited
+async def test_an_order_sent_now_is_written_before_the_call_returns_and_acknowledged() -> None:
+    async with scene() as s:
+        await s.exchange._rest.warm()
+        outcome = s.exchange.send_now(submit("skalpa-1-1-0X", MARKET_EXIT))
+        assert outcome is not None
+        await until(lambda: s.venue.times("POST order") == 1)  # Nobody awaits its outcome yet.
+        assert not s.of(OrderAcked)
+        await outcome()
+        acked = s.last(OrderAcked)
+        assert (acked.key.client_id, acked.exchange_id) == ("skalpa-1-1-0X", "11")
+        assert acked.signed_at <= acked.ts_recv
+        seen = s.venue.last("POST order")
+        assert (seen.headers["X-MBX-APIKEY"], seen.params["newClientOrderId"]) == ("key", "skalpa-1-1-0X")
+        signed = seen.query.partition("&signature=")[0]
+        assert seen.params["signature"] == hmac.new(b"secret", signed.encode(), hashlib.sha256).hexdigest()
+        assert dict(s.exchange.budget_use())["orders_10s"] == 1 / 300
+
+
+@awaited
+async def test_an_order_leaves_once_whichever_way_it_is_sent_again() -> None:
+    async with scene() as s:
+        await s.exchange._rest.warm()
+        order = submit("skalpa-1-1-0X", MARKET_EXIT)
+        outcome = s.exchange.send_now(order)
+        assert outcome is not None
+        assert s.exchange.send_now(order) is None
+        with pytest.raises(InvariantError, match="second time"):
+            await s.exchange.execute(order)
+        await outcome()
+        assert s.venue.times("POST order") == 1
+
+
+@awaited
+async def test_an_order_for_which_no_connection_waits_is_left_to_be_executed() -> None:
+    async with scene() as s:
+        orders = [submit(f"skalpa-1-{n}-0X", MARKET_EXIT) for n in range(9)]
+        outcomes = [s.exchange.send_now(order) for order in orders]
+        sent = [outcome for outcome in outcomes if outcome is not None]
+        assert sent == outcomes[: len(sent)]
+        assert 0 < len(sent) < 9
+        assert dict(s.exchange.budget_use())["orders_10s"] == len(sent) / 300
+        await asyncio.gather(*(outcome() for outcome in sent))
+        for order in orders[len(sent) :]:
+            await s.exchange.execute(order)
+        assert {acked.key for acked in s.of(OrderAcked)} == {order.key for order in orders}
+        assert s.venue.times("POST order") == 9
+
+
+@pytest.mark.parametrize("obstacle", ["a ban", "never connected", "a time limit", "an id"])
+@awaited
+async def test_what_cannot_be_sent_now_is_not_sent_and_left_to_be_executed(obstacle: str) -> None:
+    async with scene(connect=obstacle != "never connected") as s:
+        if obstacle == "a ban":
+            s.venue.next["GET positionRisk"] = [Canned(status=429, headers={"Retry-After": "1"})]
+            await s.exchange.execute(replace(EVERYTHING, orders=False, algo_orders=False, balances=False))
+        order = submit(
+            "no spaces please" if obstacle == "an id" else "skalpa-1-1-0X",
+            MARKET_EXIT,
+            send_before=Nanos(SystemClock().now() + SECOND) if obstacle == "a time limit" else None,
+        )
+        assert s.exchange.send_now(order) is None
+        await asyncio.sleep(0.02)
+        assert s.venue.times("POST order") == 0
+        assert dict(s.exchange.budget_use())["orders_10s"] == 0
+        if obstacle == "never connected":
+            return
+        await s.exchange.execute(order)
+        if obstacle == "an id":
+            assert "client id" in s.last(OrderNotSent).why
+            return
+        assert s.last(OrderAcked).key == order.key
+        assert s.venue.times("POST order") == 1
+
+
+@pytest.mark.parametrize("answer", [Canned(fault="reset"), Canned(fault="silence"), error(-1007, 503)])
+@awaited
+async def test_an_order_sent_now_and_cut_off_is_unknown_and_never_sent_again(answer: Canned) -> None:
+    async with scene(http_timeout_s=0.3) as s:
+        await s.exchange._rest.warm()
+        s.venue.next["POST order"] = [answer]
+        outcome = s.exchange.send_now(submit("skalpa-1-1-0X", MARKET_EXIT))
+        assert outcome is not None
+        await outcome()
+        assert s.last(OrderUnknown).why
         assert s.venue.times("POST order") == 1
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import functools
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,6 +133,37 @@ async def test_a_connection_given_up_at_the_other_end_is_not_used_again() -> Non
         await asyncio.sleep(0.05)
         assert (await express.ask("POST", f"{origin}/", {}, 1.0))[0] == 200
         assert (venue.accepted, len(venue.heads)) == (2, 2)
+
+
+@on_the_loop
+async def test_what_is_written_at_once_goes_over_a_connection_that_waits_or_not_at_all() -> None:
+    async with meeting(plainly) as (express, venue, origin):
+        head = express.head("POST", f"{origin}/order", {})
+        assert express.write(head) is None, "none was ever made"
+        await express.ask("GET", f"{origin}/ping", {}, 1.0)
+        connection = express.write(head)
+        assert connection is not None
+        assert express.write(head) is None, "the only one is busy"
+        assert (await express.read(connection, 1.0))[0] == 200
+        assert [head.partition(" ")[0] for head in venue.heads] == ["GET", "POST"]
+        held = express._idle[0][0].transport
+        assert held is not None
+        held.close()  # Its protocol hears of that a turn later.
+        assert express.write(head) is None, "it is being closed"
+        await asyncio.sleep(0.02)
+        assert len(venue.heads) == 2
+
+
+@on_the_loop
+async def test_a_connection_whose_goodbye_was_not_read_yet_is_not_written_to() -> None:
+    async with meeting(plainly) as (express, venue, origin):
+        await express.ask("GET", f"{origin}/ping", {}, 1.0)
+        for writer in venue.writers:
+            with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as line:
+                line.shutdown(socket.SHUT_WR)  # In this very turn of the loop.
+        assert express.write(express.head("POST", f"{origin}/order", {})) is None
+        assert (await express.ask("POST", f"{origin}/order", {}, 1.0))[0] == 200
+        assert venue.accepted == 2
 
 
 @on_the_loop

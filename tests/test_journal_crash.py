@@ -195,7 +195,7 @@ def power_cut(tmp_path: Path, seed: int) -> tuple[int, int]:
 
     async def live() -> None:
         book = journal(tmp_path / "living" / "journal.sqlite", limits=Limits(vfs=disk.name))
-        for burst in range(40):
+        for burst in range(80):
             for _ in range(chance.randrange(1, 4)):
                 tickets.append(book.append(step(len(tickets) + 1)))
             if burst % 3:

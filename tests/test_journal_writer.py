@@ -8,7 +8,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from aurora.model.facts import EpochTaken
+from aurora.model.control import TradingState
+from aurora.model.facts import EpochTaken, TradingStateChanged
 from aurora.model.numbers import Nanos
 from skalp_bot.clock import SystemClock
 from skalp_bot.journal.lock import held
@@ -59,12 +60,82 @@ def test_a_step_that_decides_nothing_is_no_row(path: Path) -> None:
     assert list(JournalReader(path).read_rows()) == []
 
 
+def asked(ticket: RowTicket) -> RowTicket:
+    """A row that somebody waits for, which begins a commit when none is under way."""
+    ticket.when_settled(lambda: None)
+    return ticket
+
+
+def test_rows_that_nobody_waits_for_are_committed_together_a_moment_later(path: Path) -> None:
+    async def write() -> list[tuple[int, bool]]:
+        book = journal(path, limits=Limits(linger_s=0.05))
+        tickets = [book.append(step(1))]
+        await asyncio.sleep(0.02)
+        tickets.append(book.append(step(2)))
+        seen = [(book.stats.commits, tickets[1].durable)]
+        async with asyncio.timeout(5.0):
+            while not all(ticket.durable for ticket in tickets):
+                await asyncio.sleep(0.001)
+        seen.append((book.stats.commits, tickets[0].durable))
+        await book.close()
+        return seen
+
+    assert asyncio.run(write()) == [(0, False), (1, True)]
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["at rest", "behind a commit"])
+def test_a_row_that_somebody_waits_for_takes_all_before_it_along_at_once(path: Path, busy: bool) -> None:
+    async def write() -> tuple[int, bool]:
+        book = journal(path, limits=Limits(linger_s=60.0, delay=lambda: 0.01))
+        if busy:
+            asked(book.append(step(1)))
+        quiet = book.append(step(2))
+        async with asyncio.timeout(5.0):
+            await book.append(step(3)).wait()
+        told = book.stats.commits, quiet.durable
+        await book.close()
+        return told
+
+    assert asyncio.run(write()) == (1 + busy, True)
+
+
+def test_a_halt_does_not_linger_although_nobody_waits_for_it(path: Path) -> None:
+    halted = TradingStateChanged(
+        state=TradingState.HALTED, halt_id="h1", by="test", reason="", flatten=False, at=Nanos(1)
+    )
+
+    async def write() -> None:
+        book = journal(path, limits=Limits(linger_s=60.0))
+        ticket = book.append(step(1)._replace(facts=(halted,)))
+        async with asyncio.timeout(5.0):
+            while not ticket.durable:
+                await asyncio.sleep(0.001)
+        await book.close()
+
+    asyncio.run(write())
+
+
+def test_a_row_that_is_asked_for_late_begins_then(path: Path) -> None:
+    async def write() -> int:
+        book = journal(path, limits=Limits(linger_s=60.0))
+        await book.append(step(1)).wait()
+        quiet = book.append(step(2))
+        await asyncio.sleep(0.02)
+        assert not quiet.durable
+        async with asyncio.timeout(5.0):
+            await quiet.wait()
+        await book.close()
+        return book.stats.commits
+
+    assert asyncio.run(write()) == 2
+
+
 def test_a_slow_disk_delays_tickets_and_nothing_else(path: Path) -> None:
     async def write() -> float:
         book = journal(path, limits=Limits(delay=lambda: 0.2))
         loop = asyncio.get_running_loop()
         started = loop.time()
-        tickets = [book.append(step(n)) for n in range(1, 4)]
+        tickets = [asked(book.append(step(1))), book.append(step(2)), book.append(step(3))]
         assert loop.time() - started < 0.1
         assert not tickets[0].durable
         await tickets[-1].wait()
@@ -152,7 +223,8 @@ def test_a_step_that_cannot_be_written_breaks_the_journal_and_says_which_field(p
 def test_a_disk_too_far_behind_breaks_the_journal_instead_of_filling_memory(path: Path) -> None:
     async def write() -> None:
         book = journal(path, limits=Limits(queue_max=5, delay=lambda: 0.05))
-        tickets = [book.append(step(n)) for n in range(1, 9)]  # One committing, five queued, two too many.
+        tickets = [asked(book.append(step(1))), *(book.append(step(n)) for n in range(2, 9))]
+        # One committing, five queued, two too many.
         assert "rows behind" in await error_of(tickets[6])
         await error_of(tickets[1])
         await tickets[0].wait()

@@ -113,6 +113,60 @@ def test_exits_wait_for_a_disk_that_answers_in_time() -> None:
     assert scene.disk.notes == []
 
 
+@pytest.mark.parametrize("command", [submit("x1", role=Role.EXIT), submit("x1", role=Role.STOP)])
+def test_what_protects_is_written_in_the_turn_that_hears_of_the_disk(command: object) -> None:
+    async def story(scene: Scene) -> None:
+        scene.put(command, cause_at=1)
+        scene.disk.sync()
+        while not scene.exchange.written:
+            assert scene.exchange.executed == []
+            await asyncio.sleep(0)
+        assert scene.outbox.sent == scene.outbox.tick_to_wire.count == 1
+        await until(lambda: scene.outbox.idle)
+        assert scene.exchange.ids == ["x1"]
+
+    scene = played(story, instant=False, exit_wait_ms=1_000)
+    assert scene.exchange.written == ["x1"]
+    assert scene.outbox.sent == 1
+
+
+def test_what_finds_no_connection_goes_the_usual_way_once() -> None:
+    async def story(scene: Scene) -> None:
+        scene.exchange.connected = False
+        scene.put(submit("x1", role=Role.EXIT), cause_at=1)
+        await until(lambda: scene.outbox.idle)
+
+    scene = played(story)
+    assert scene.exchange.written == []
+    assert scene.exchange.ids == ["x1"]
+    assert scene.outbox.sent == scene.outbox.tick_to_wire.count == 1
+
+
+def test_what_could_be_written_at_once_waits_for_room_like_everything() -> None:
+    async def story(scene: Scene) -> None:
+        names = [f"x{number}" for number in range(9)]
+        for name in names:
+            scene.put(submit(name, role=Role.EXIT), cause_at=1)
+        await until(lambda: len(scene.exchange.ids) == 8)
+        await asyncio.sleep(0.01)
+        assert scene.exchange.written == names[:8]
+        scene.exchange.let_go()
+        await until(lambda: scene.outbox.idle)
+        assert scene.exchange.written == scene.exchange.ids == names
+
+    scene = played(story, hold=True)
+    assert scene.outbox.sent == scene.outbox.tick_to_wire.count == 9
+
+
+def test_entries_and_cancels_are_not_written_within_the_call() -> None:
+    async def story(scene: Scene) -> None:
+        scene.put(submit("e1"), cancel("c1"))
+        await until(lambda: scene.outbox.idle)
+
+    scene = played(story)
+    assert (scene.exchange.written, sorted(scene.exchange.ids)) == ([], ["c1", "e1"])
+
+
 def test_an_order_in_the_exit_lane_that_could_add_exposure_still_waits() -> None:
     async def story(scene: Scene) -> None:
         scene.put(submit("e1", lane=Lane.EXIT))

@@ -2,6 +2,7 @@ import asyncio
 import io
 import json
 import os
+import select
 import stat
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -13,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from aurora.model.account import AccountSnapshot, BalanceView
-from aurora.model.commands import Command, RequestIncome, RequestSnapshot, RequestTrades
+from aurora.model.commands import Command, RequestIncome, RequestSnapshot, RequestTrades, SubmitOrder
 from aurora.model.control import Stream, StreamChanged
 from aurora.model.events import IncomeListed, InstrumentsLoaded, RequestFailed, TradesListed
 from aurora.model.numbers import SECOND, Nanos, Quote
@@ -56,6 +57,8 @@ class QuietVenue:
         for stream in Stream:
             self.emit(StreamChanged(stream=stream, up=self.streams_up, why="", ts_recv=now()))
         await asyncio.Event().wait()
+
+    def send_now(self, order: SubmitOrder) -> None: ...
 
     async def execute(self, command: Command) -> None:
         self.asked.append(command)
@@ -377,6 +380,30 @@ def test_lines_below_the_configured_level_are_left_out() -> None:
     told = asyncio.run(story())
     assert b"loud" in told
     assert b"quiet" not in told
+
+
+def test_a_line_after_a_silence_is_written_at_once_and_those_behind_it_together() -> None:
+    """A packet pipe keeps writes apart."""
+
+    async def story() -> list[int]:
+        reading, writing = os.pipe2(os.O_DIRECT | os.O_NONBLOCK)
+        log = Log(clock=CLOCK, handle=writing)
+        packets = []
+        log.say("first")
+        await until(lambda: bool(select.select([reading], [], [], 0)[0]))
+        packets.append(os.read(reading, 65_536).count(b"\n"))
+        for _ in range(10):
+            log.say("line")
+            await asyncio.sleep(0)
+        await log.close()
+        packets.append(os.read(reading, 65_536).count(b"\n"))
+        with pytest.raises(BlockingIOError):
+            os.read(reading, 65_536)
+        for end in (reading, writing):
+            os.close(end)
+        return packets
+
+    assert asyncio.run(story()) == [1, 10]
 
 
 def test_a_reader_that_goes_away_costs_lines_and_nothing_else() -> None:

@@ -31,7 +31,7 @@ from skalp_bot.exch.startup import Startup
 from skalp_bot.exch.streams import Streams
 from skalp_bot.exch.venue_clock import VenueClock
 from skalp_bot.exch.wire import Answer, Reply, Request
-from skalp_bot.ports import Clock, Emit, VenueError
+from skalp_bot.ports import Clock, Emit, Outcome, VenueError
 
 SKEWED = (-1021, -5028)
 # Precision, tick size and step size as we know them are not the venue's, nor is the state of the symbol.
@@ -142,6 +142,27 @@ class BinanceExchange:
             case _ as never:
                 assert_never(never)
 
+    def send_now(self, order: SubmitOrder) -> Outcome | None:
+        """Encoded, signed and written in one go. What has a time limit is left to ``execute``."""
+        key = order.key
+        if order.send_before is not None or key in self._posted:
+            return None
+        try:
+            request = encode.submit(order)
+        except encode.EncodeError:
+            return None
+        self._remember(key)  # First: whatever fails from here on, it is not sent again.
+        answer = self._rest.send_now(request, order.lane)
+        if answer is None:
+            del self._posted[key]
+            return None
+        self._streams.promise(key)
+
+        async def outcome() -> None:
+            self._emit(self._outcome(key, self._heeded(await answer())))
+
+        return outcome
+
     def checkup(self, needs: Needs) -> Checkup:
         """Questions about the venue and the account, before anything depends on them."""
         return Checkup(
@@ -171,7 +192,9 @@ class BinanceExchange:
             return OrderNotSent(key=key, why=f"not sent: {error}", ts_recv=Nanos(self._clock.now()))
         self._remember(key)
         self._streams.promise(key)
-        answer = await self._ask(request, command.lane, send_before=command.send_before)
+        return self._outcome(key, await self._ask(request, command.lane, send_before=command.send_before))
+
+    def _outcome(self, key: OrderKey, answer: Answer) -> OrderOutcome:
         outcome = outcomes.submitted(key, answer)
         if isinstance(outcome, OrderAcked):
             self._streams.expect(key)
@@ -193,7 +216,10 @@ class BinanceExchange:
         return self._clock.now() - self._clock.monotonic()
 
     async def _ask(self, request: Request, lane: Lane, *, send_before: Nanos | None = None) -> Answer:
-        answer = await self._rest.ask(request, lane, send_before=send_before)
+        return self._heeded(await self._rest.ask(request, lane, send_before=send_before))
+
+    def _heeded(self, answer: Answer) -> Answer:
+        """What an answer says of our clock and filters."""
         code = answer.code if isinstance(answer, Reply) else None
         if code in SKEWED:
             self._skewed.set()

@@ -7,6 +7,7 @@ aiohttp's (ADR 0007).
 """
 
 import asyncio
+import select
 from collections import deque
 from collections.abc import Mapping
 
@@ -50,21 +51,45 @@ class Express:
         Sent once at most, but for what may be said twice: that is sent again when a connection that had
         waited turns out to be cut.
         """
-        head = f"{method} {address[len(self._origin) :]}{self._always}{lines(headers)}\r\n".encode()
+        head = self.head(method, address, headers)
         until = self._now() + timeout_s
-        connection = self._ready()
+        connection = self.write(head)
+        cut = None
         if connection is not None:
             try:
-                return await self._exchanged(connection, head, until)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as cut:
+                return await self._read(connection, until)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 if method not in AGAIN:
                     raise
-                return await self._exchanged(await self._dialled(until, instead_of=cut), head, until)
-        return await self._exchanged(await self._dialled(until), head, until)
+                cut = error
+        connection = await self._dialled(until, instead_of=cut)
+        self._write(connection, head)
+        return await self._read(connection, until)
 
-    async def _exchanged(self, connection: Connection, head: bytes, until: float) -> Heard:
+    def head(self, method: str, address: str, headers: Mapping[str, str]) -> bytes:
+        """A whole request: it has no body."""
+        return f"{method} {address[len(self._origin) :]}{self._always}{lines(headers)}\r\n".encode()
+
+    def write(self, head: bytes) -> Connection | None:
+        """At once, over a connection that waits; None where there is none, and then nothing was written."""
+        connection = self._ready()
+        if connection is not None:
+            self._write(connection, head)
+        return connection
+
+    async def read(self, connection: Connection, timeout_s: float) -> Heard:
+        """The answer to what was written; raises as ``ask`` does, of a request that was sent."""
+        return await self._read(connection, self._now() + timeout_s)
+
+    def _write(self, connection: Connection, head: bytes) -> None:
         try:
             written(connection, head)
+        except BaseException:
+            connection.close()
+            raise
+
+    async def _read(self, connection: Connection, until: float) -> Heard:
+        try:
             async with asyncio.timeout_at(until):
                 heard = await answered(connection)
         except BaseException:
@@ -82,7 +107,7 @@ class Express:
         """The one used last: the least likely to have been given up at the other end."""
         while self._idle:
             connection, since = self._idle.pop()
-            if usable(connection) and self._now() - since <= self._idle_s:
+            if usable(connection) and not unread(connection) and self._now() - since <= self._idle_s:
                 return connection
             connection.close()
         return None
@@ -116,8 +141,20 @@ def lines(headers: Mapping[str, str]) -> str:
 
 def usable(connection: Connection) -> bool:
     """Open at both ends as far as we know, and nothing on it that belongs to an older request."""
-    protocol = connection.protocol
-    return protocol is not None and protocol.is_connected() and not protocol.should_close
+    protocol, transport = connection.protocol, connection.transport
+    if protocol is None or transport is None or transport.is_closing():
+        return False
+    return protocol.is_connected() and not protocol.should_close
+
+
+def unread(connection: Connection) -> bool:
+    """Whether the kernel holds what the loop has not read yet: a goodbye, most likely."""
+    transport = connection.transport
+    if transport is None:
+        return True
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 def written(connection: Connection, head: bytes) -> None:
@@ -125,8 +162,8 @@ def written(connection: Connection, head: bytes) -> None:
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None or transport.is_closing():
         raise aiohttp.ClientConnectionResetError("the connection was closed before anything was written")
-    protocol.set_response_params(read_until_eof=True)
     transport.write(head)
+    protocol.set_response_params(read_until_eof=True)
 
 
 async def answered(connection: Connection) -> Heard:

@@ -1,7 +1,7 @@
 """Requests over HTTP: budget, signature, one try, and the raw answer."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import aiohttp
 import yarl
@@ -68,11 +68,29 @@ class Rest:
             self.budget.give_back(request, asked_at)
             late_ms = (now - send_before) / 1e6
             return NoReply(sent=False, why=f"not sent: {late_ms:.1f} ms too late", signed_at=now, ts_recv=now)
-        answer = await self._send(request, lane, timeout_s or self._settings.http_timeout_s)
-        if isinstance(answer, Reply):
-            self.budget.note(request, answer, asked_at)
-        elif not answer.sent:
+        return self._noted(
+            request, asked_at, await self._send(request, lane, timeout_s or self._settings.http_timeout_s)
+        )
+
+    def send_now(self, request: Request, lane: Lane) -> Callable[[], Awaitable[Answer]] | None:
+        """Written before this returns, where the budget has room and a connection waits; call for its answer.
+
+        None where one of them is missing, and then nothing was sent.
+        """
+        express, asked_at = self._express, self._venue_clock.now()
+        if express is None or self.budget.admit(lane, request) is not None:
+            return None
+        signed_at = Nanos(self._clock.now())
+        address, headers = self._signer.addressed(request.api, request.path, request.method, request.params)
+        connection = express.write(express.head(request.method, address, headers))
+        if connection is None:
             self.budget.give_back(request, asked_at)
+            return None
+
+        async def answer() -> Answer:
+            heard = express.read(connection, self._settings.http_timeout_s)
+            return self._noted(request, asked_at, await self._told(heard, signed_at))
+
         return answer
 
     async def warm(self) -> None:
@@ -95,8 +113,11 @@ class Rest:
         send = self._protect if lane in (Lane.EXIT, Lane.CANCEL) else self._inquire
         signed_at = Nanos(self._clock.now())
         address, headers = self._signer.addressed(request.api, request.path, request.method, request.params)
+        return await self._told(send(request.method, address, headers, timeout_s), signed_at)
+
+    async def _told(self, heard: Awaitable[Heard], signed_at: Nanos) -> Answer:
         try:
-            status, told, raw = await send(request.method, address, headers, timeout_s)
+            status, told, raw = await heard
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return self._nothing(error, signed_at, sent=False)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -108,6 +129,14 @@ class Rest:
             signed_at=signed_at,
             ts_recv=Nanos(self._clock.now()),
         )
+
+    def _noted(self, request: Request, asked_at: int, answer: Answer) -> Answer:
+        """What the venue counted of it."""
+        if isinstance(answer, Reply):
+            self.budget.note(request, answer, asked_at)
+        elif not answer.sent:
+            self.budget.give_back(request, asked_at)
+        return answer
 
     async def _protect(
         self, method: str, address: str, headers: Mapping[str, str], timeout_s: float

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import apsw
 
-from aurora.model.facts import DurableFact
+from aurora.model.facts import DurableFact, TradingStateChanged
 from aurora.model.numbers import Nanos
 from aurora.model.step import Step
 from skalp_bot.journal import schema
@@ -22,6 +22,7 @@ from skalp_bot.journal.scribe import Breath, Scribe
 from skalp_bot.journal.wal import PAGES, LogKeeper
 from skalp_bot.ports import Clock, JournalError
 
+LINGER_S = 0.005  # How long a row that nobody waits for may be alone.
 BATCH = 256
 QUEUE_MAX = 5_000  # Far more than a disk that will catch up ever owes; some 25 MB.
 CHECKPOINT_EVERY = 2_000  # Rows; bounds how long a restart folds.
@@ -31,12 +32,13 @@ INSERT = "insert into rows(id, kind, seq, ts, body, commands, facts, hash) value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What tests turn: sizes, the disk underneath, and how long a commit is held back (seconds)."""
+    """What tests turn: sizes, the disk underneath, how long rows linger and a commit is held back (s)."""
 
     batch: int = BATCH
     queue_max: int = QUEUE_MAX
     checkpoint_every: int = CHECKPOINT_EVERY
     log_pages: int = PAGES
+    linger_s: float = LINGER_S
     vfs: str | None = None
     delay: Callable[[], float] | None = None
 
@@ -53,11 +55,12 @@ class JournalStats:
 class RowTicket:
     """A promise that a row is durable; any number may wait for it."""
 
-    __slots__ = ("_settled", "_then", "durable", "error")
+    __slots__ = ("_hurry", "_settled", "_then", "durable", "error")
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, hurry: Callable[[], None] | None = None) -> None:
         self.durable = durable
         self.error = ""
+        self._hurry = hurry
         self._settled = durable
         self._then: list[Callable[[], None]] = []
 
@@ -70,12 +73,14 @@ class RowTicket:
         if self.error:
             raise JournalError(self.error)
 
-    def when_settled(self, call: Callable[[], None]) -> None:
+    def when_settled(self, call: Callable[[], None], *, urgent: bool = True) -> None:
         """Have ``call`` called once the promise is kept or broken; what it raises is the loop's to tell."""
         if self._settled:
             asyncio.get_running_loop().call_soon(call)
         else:
             self._then.append(call)
+            if urgent and self._hurry is not None:
+                self._hurry()
 
     def settle(self, error: str) -> None:
         """Kept when ``error`` is empty. Calls are made at once: a turn of the loop is time of an exit."""
@@ -106,6 +111,8 @@ class SqliteJournal:
         self._queue: deque[tuple[Draft, RowTicket]] = deque()
         self._committing: list[tuple[Draft, RowTicket]] = []
         self._started = 0
+        self._waited_for = False  # Whether somebody waits for a row that is queued.
+        self._lingering = False
         self._closing = False
         self._commit_ns = [0, 0]
         self._counts = [0, 0]
@@ -157,7 +164,10 @@ class SqliteJournal:
         if not step.durable:
             return KEPT
         self._last_seq = step.seq
-        return self._put(of_step(step))
+        ticket = self._put(of_step(step))
+        if any(type(fact) is TradingStateChanged for fact in step.facts):
+            self._hurry()  # The exchange cannot be asked for it should we be gone in a moment.
+        return ticket
 
     def note(self, fact: DurableFact) -> RowTicket:
         """Queue a fact of the shell's own."""
@@ -220,7 +230,7 @@ class SqliteJournal:
         self._lock.release()
 
     def _put(self, draft: Draft) -> RowTicket:
-        ticket = RowTicket()
+        ticket = RowTicket(hurry=self._hurry)
         if self.broken is None and len(self._queue) >= self._limits.queue_max:
             self._break(f"the disk is {len(self._queue)} rows behind")
         if self.broken is not None:
@@ -229,9 +239,25 @@ class SqliteJournal:
         self._since_checkpoint += 1
         self._queued += 1
         self._queue.append((draft, ticket))
-        if not self._committing:
-            self._begin()
+        self._linger()
         return ticket
+
+    def _linger(self) -> None:
+        """What nobody waits for is committed a moment later, and with what comes meanwhile."""
+        if not (self._committing or self._lingering):
+            self._lingering = True
+            asyncio.get_running_loop().call_later(self._limits.linger_s, self._lingered)
+
+    def _lingered(self) -> None:
+        self._lingering = False
+        if self._queue and not self._committing:
+            self._begin()
+
+    def _hurry(self) -> None:
+        """Somebody waits for a row."""
+        self._waited_for = True
+        if self._queue and not self._committing:
+            self._begin()
 
     def _draft(self, kind: str, *, body: Written | None = None, facts: tuple[DurableFact, ...] = ()) -> Draft:
         """A row that is no step's."""
@@ -245,6 +271,7 @@ class SqliteJournal:
         """
         take = min(self._limits.batch, len(self._queue))
         self._committing = [self._queue.popleft() for _ in range(take)]
+        self._waited_for = self._waited_for and bool(self._queue)
         if self._overtaken and not self._queue:
             body, since, ticket = self._overtaken[0]
             now = self._clock.monotonic()
@@ -332,9 +359,12 @@ class SqliteJournal:
             self._counts = [self._counts[0] + len(group), self._counts[1] + 1]
         for _, ticket in group:
             ticket.settle((self.broken or error) if error else "")
-        waiting = self._queue or self._overtaken
-        if waiting and not self._committing:  # A call may have queued a row, and begun with it.
+        if self._committing:  # A call may have queued a row, and begun with it.
+            return
+        if self._overtaken or (self._queue and self._waited_for):
             self._begin()
+        elif self._queue:
+            self._linger()
 
     def _break(self, why: str) -> None:
         if self.broken is not None:

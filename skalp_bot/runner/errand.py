@@ -203,6 +203,9 @@ class Gate:
         await self._reached.wait()
         await self._venue.execute(command)
 
+    def send_now(self, order: SubmitOrder) -> None:
+        """Nothing passes but by the gate."""
+
     def budget_use(self) -> tuple[tuple[str, float], ...]:
         return self._venue.budget_use()
 
@@ -227,6 +230,8 @@ class Nowhere:
 
     async def execute(self, command: Command) -> None:
         raise VenueError(self._why)
+
+    def send_now(self, order: SubmitOrder) -> None: ...
 
     def budget_use(self) -> tuple[tuple[str, float], ...]:
         return ()

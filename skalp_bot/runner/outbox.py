@@ -12,7 +12,7 @@ from aurora.model.facts import SentAhead
 from aurora.model.numbers import MILLISECOND, SECOND, Nanos
 from aurora.model.order import OrderKey
 from aurora.model.step import Step
-from skalp_bot.ports import Clock, Emit, Exchange, Journal, JournalError, Ticket
+from skalp_bot.ports import Clock, Emit, Exchange, Journal, JournalError, Outcome, Ticket
 from skalp_bot.runner.histogram import Histogram
 
 BACKLOG_LIMIT = 512
@@ -36,6 +36,7 @@ class Parcel:
     command: Command = field(compare=False)
     cause_at: Nanos = field(compare=False)  # When the event behind it reached us; 0 when it was no quote.
     returned: bool = field(default=False, compare=False)
+    outcome: Outcome | None = field(default=None, compare=False)  # Where it was sent at once.
 
 
 class Outbox:
@@ -134,7 +135,7 @@ class Outbox:
                 self._journal_broke(ticket.error)
             self._let_go(parcels, ticket)
 
-        ticket.when_settled(settled)
+        ticket.when_settled(settled, urgent=any(parcel.lane is not Lane.QUERY for parcel in parcels))
 
     def _let_go(self, parcels: list[Parcel], ticket: Ticket) -> None:
         """By the disk or by the clock, whichever comes first."""
@@ -204,16 +205,21 @@ class Outbox:
                 self._closed = True
                 return
             self._in_flight += 1
+            if parcel.lane is Lane.EXIT and isinstance(parcel.command, SubmitOrder):
+                parcel.outcome = self._exchange.send_now(parcel.command)  # Its task begins a turn later.
+                if parcel.outcome is not None:
+                    self._count(parcel)
 
     async def _send(self, parcel: Parcel) -> None:
-        late = self._late(parcel.command)
         try:
+            if parcel.outcome is not None:
+                await parcel.outcome()
+                return
+            late = self._late(parcel.command)
             if late:
                 self._turn_back(parcel, late)
                 return
-            self.sent += 1
-            if parcel.cause_at and isinstance(parcel.command, SubmitOrder):
-                self.tick_to_wire.add(self._clock.now() - parcel.cause_at)
+            self._count(parcel)
             await self._exchange.execute(parcel.command)
         except asyncio.CancelledError:
             self._closed = True  # The process ends; what is queued never lived.
@@ -222,6 +228,11 @@ class Outbox:
             self._in_flight -= 1
             if not self._closed:
                 self._dispatch()
+
+    def _count(self, parcel: Parcel) -> None:
+        self.sent += 1
+        if parcel.cause_at and isinstance(parcel.command, SubmitOrder):
+            self.tick_to_wire.add(self._clock.now() - parcel.cause_at)
 
     def _late(self, command: Command) -> str:
         if not isinstance(command, SubmitOrder) or command.send_before is None:
