@@ -103,6 +103,7 @@ def calm(desk: Desk) -> None:
 @settings(max_examples=100, deadline=None)
 @example(exits=KINDS[8], side=Side.BUY, acts=[("go", "0.00117"), ("run", "1.2")])
 @example(exits=KINDS[7], side=Side.SELL, acts=[("go", "0.00117"), ("run", "1.2"), ("go", "0.00221")])
+@example(exits=KINDS[2], side=Side.BUY, acts=[("mute", ""), ("stop", "0.001"), ("go", "0.00446")])
 @given(exits=st.sampled_from(KINDS), side=st.sampled_from(Side), acts=ACTS)
 def test_stops_tighten_parts_sum_and_nothing_flips_or_unfills(
     exits: dict[str, Any], side: Side, acts: list[tuple[str, str]]
@@ -134,7 +135,8 @@ def the_stop_only_tightens_and_the_first_risk_is_never_exceeded(desk: Desk) -> N
         before = last.get(now.epoch)
         if before is not None:
             assert (now.stop - before.stop) * now.side.sign >= 0
-            assert now.rungs_done >= before.rungs_done
+            missed = fact.cue == "RUNG_MISSED"  # Its order closed nothing.
+            assert now.rungs_done >= before.rungs_done or missed
         if now.adds_done:
             assert risk(now.side, now.entry, now.stop, now.qty) <= now.initial_risk
         last[now.epoch] = now
