@@ -178,7 +178,7 @@ class Soft:
 
     market: MarketView = field(default_factory=MarketView)
     looks: dict[str, Look] = field(default_factory=dict)
-    pending: dict[str, None] = field(default_factory=dict)  # With a ``trades_wanted`` or ``told_qty``.
+    open_questions: dict[str, None] = field(default_factory=dict)  # With ``trades_wanted`` or ``told_qty``.
     up: dict[Stream, bool] = field(default_factory=dict)
     started_at: Nanos = NEVER
     first_look_at: Nanos = NEVER  # First listing of positions and stops in this process.

@@ -62,8 +62,10 @@ class Ticket(Protocol):
         ...
 
     def when_settled(self, call: Callable[[], None], /, *, urgent: bool = True) -> None:
-        """Have it called once, soon after it is known whether the row is durable; others may come before it
-        where it is not ``urgent``."""
+        """Have it called once, soon after it is known whether the row is durable.
+
+        Where it is ``urgent`` the row goes to the disk now, else with others a moment later.
+        """
         ...
 
 

@@ -4,10 +4,13 @@ from decimal import Decimal
 
 import pytest
 
+from aurora.model.account import PositionView
 from aurora.model.bracket import Phase
-from aurora.model.commands import RequestSnapshot, SubmitOrder
+from aurora.model.commands import RequestSnapshot, RequestTrades, SubmitOrder
 from aurora.model.control import Control, TradingState, Verb
+from aurora.model.events import AccountUpdate
 from aurora.model.facts import FillBooked, IntentDenied, PositionAdopted, ProtectionGap, RoundTripClosed
+from aurora.model.numbers import Price, Qty
 from aurora.model.order import OrderStatus, Role, Side
 from tests.desk import Desk, Venue
 
@@ -320,6 +323,24 @@ def test_looks_at_an_account_that_never_agrees_stay_affordable() -> None:
     ]
     assert 6 <= len(asked) <= 16
     assert [record.drift.kind.value for record in desk.engine.state.durable.drifts.values()] == ["BALANCE"]
+
+
+def test_a_streamed_position_that_no_fill_explains_is_asked_about_once_it_is_quiet() -> None:
+    desk = Desk().open()
+    desk.run(1.0)
+    told = PositionView(symbol="BTCUSDT", qty=Qty(D("0.5")), entry=Price(D(60_000)), ts_event=desk.now)
+    before = len(desk.steps)
+    desk.tell(
+        AccountUpdate(
+            reason="ORDER", wallets=(), flows=(), positions=(told,), ts_event=desk.now, ts_recv=desk.now
+        )
+    )
+    desk.run(5.0)
+    asked = [command for step in desk.steps[before:] for command in step.commands]
+    (trades,) = (command for command in asked if isinstance(command, RequestTrades))
+    assert "differs from its fills" in trades.why
+    looks = [command for command in asked if isinstance(command, RequestSnapshot) and command.positions]
+    assert any("differs from its fills" in look.why for look in looks)
 
 
 def test_flatten_closes_and_stays_halted() -> None:

@@ -190,7 +190,7 @@ def account_update(turn: Turn, update: AccountUpdate) -> None:
     for view in update.positions:
         look = turn.soft.look(view.symbol)
         look.told_qty, look.told_at = view.qty, turn.now
-        turn.soft.pending[view.symbol] = None
+        turn.soft.open_questions[view.symbol] = None
 
 
 def income(turn: Turn, answer: IncomeListed) -> None:

@@ -274,10 +274,10 @@ def agree_again(turn: Turn, differing: tuple[Drift, ...], look: AccountSnapshot)
 def check_told(turn: Turn) -> None:
     """A streamed position that our fills do not explain once quiet asks for a look."""
     wait = turn.config.reconcile.quiet_ms * MILLISECOND
-    for symbol in tuple(turn.soft.pending):
+    for symbol in tuple(turn.soft.open_questions):
         look = turn.soft.look(symbol)
         if look.told_qty is None and not look.trades_wanted:
-            del turn.soft.pending[symbol]
+            del turn.soft.open_questions[symbol]
         if look.told_qty is None or turn.now - max(look.told_at, look.changed_at) < wait:
             continue
         if look.told_qty != turn.d.ledger.position(symbol).qty:

@@ -180,7 +180,7 @@ def news_due(order: Order) -> int:
 
 def chase_trades(turn: Turn) -> None:
     """A list of trades that somebody needs is asked for until it has come: a position may hide in it."""
-    for symbol in turn.soft.pending:
+    for symbol in turn.soft.open_questions:
         look = turn.soft.look(symbol)
         if look.trades_wanted and turn.now - look.trades_asked_at >= TRADES_DUE:
             turn.ask_trades(symbol)

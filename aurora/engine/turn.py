@@ -200,7 +200,7 @@ class Turn:
         """Ask for the trades after the last one known to be without a gap before it; again until answered."""
         look = self.soft.look(symbol)
         look.trades_wanted, look.trades_wanted_at = why, self.now
-        self.soft.pending[symbol] = None
+        self.soft.open_questions[symbol] = None
         self.ask_trades(symbol)
 
     def ask_trades(self, symbol: str) -> None:

@@ -44,7 +44,7 @@ class Inbox:
         self._clock = clock
         self._alert = alert
         self._limit = account_limit
-        self._orders: deque[Control] = deque()
+        self._verbs: deque[Control] = deque()
         self._account: deque[Event] = deque()
         self._beat: Heartbeat | None = None
         self._books: dict[str, BookTicker] = {}
@@ -73,7 +73,7 @@ class Inbox:
                 waiting = self._beat.gap if self._beat is not None else 0
                 self._beat = event if event.gap >= waiting else Heartbeat(ts_recv=event.ts_recv, gap=waiting)
             case Control():
-                self._orders.append(event)
+                self._verbs.append(event)
             case _:
                 self._put_account(event)
         if self._waiting is not None:
@@ -96,7 +96,8 @@ class Inbox:
 
         False where something waits: that is to be taken first.
         """
-        if len(self):
+        market = self._books_due or self._marks_due or self._trades
+        if market or self._account or self._verbs or self._beat is not None:
             return False
         self._in_a_row = self._quotes_in_a_row = 0
         self._waiting = reader
@@ -106,8 +107,8 @@ class Inbox:
         """The next event, or None when there is none."""
         if self._flooded:
             raise InboxFloodedError(f"over {self._limit * FLOOD_FACTOR} events of the account are waiting")
-        if self._orders:
-            return self._orders.popleft()
+        if self._verbs:
+            return self._verbs.popleft()
         if self._books_due and self._quotes_in_a_row < QUOTE_RUN:
             self._quotes_in_a_row += 1
             return self._books.pop(self._books_due.popleft())
@@ -129,7 +130,7 @@ class Inbox:
 
     def __len__(self) -> int:
         market = len(self._books_due) + len(self._marks_due) + len(self._trades)
-        return len(self._orders) + len(self._account) + market + (self._beat is not None)
+        return len(self._verbs) + len(self._account) + market + (self._beat is not None)
 
     def _put_quote(self, tick: BookTicker) -> None:
         self.frames += 1
@@ -160,7 +161,7 @@ class Inbox:
             halt = Control(
                 verb=Verb.HALT, by="inbox", reason=why, halt_id="", ts_recv=Nanos(self._clock.now())
             )
-            self._orders.append(halt)
+            self._verbs.append(halt)
             self._alert("INBOX_OVERFLOW", why)
         if waiting >= self._limit * FLOOD_FACTOR:
             self._flooded = True
