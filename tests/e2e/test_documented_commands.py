@@ -15,7 +15,7 @@ import pytest
 
 from tests.pages_kit import MARKS, ROOT, Block, blocks_of, pages
 
-pytestmark = [pytest.mark.serial, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 TAPE = "ticks/BTCUSDT-usdm-raw-ws-20240808T2354-0000.jsonl.gz"
 FOLDERS = ("aurora", "skalp_bot", "configs", "profiles", "scripts", "docs", ".venv")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.rig import LONG_FIRST, Venue, assert_books_agree, profile, start_daemon
 
-pytestmark = [pytest.mark.serial, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 PERIOD_S = 8 * 3_600
 SCRIPT = """

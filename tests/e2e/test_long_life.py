@@ -16,7 +16,7 @@ from tests.e2e.rig import (
     start_daemon,
 )
 
-pytestmark = [pytest.mark.serial, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 MARKET = """
 symbols:
